@@ -1,1 +1,14 @@
-//! Under construction.
+#![doc = include_str!("../README.md")]
+
+#[cfg(feature = "body")]
+pub use dashpot_body as body;
+pub use dashpot_core as core;
+#[cfg(feature = "sse")]
+pub use dashpot_sse as sse;
+#[cfg(feature = "wire")]
+pub use dashpot_wire as wire;
+
+/// Keeps the examples of the repository's README compiling.
+#[cfg(all(doctest, feature = "sse"))]
+#[doc = include_str!("../../../README.md")]
+struct Readme;

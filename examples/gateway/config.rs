@@ -1,0 +1,190 @@
+//! The configuration: a TOML file, then the environment over it. Nothing unknown is let pass.
+
+use std::{
+    fmt::Display,
+    net::{Ipv4Addr, SocketAddr},
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use http::{
+    Uri,
+    uri::{Authority, Parts, Scheme},
+};
+use serde::Deserialize;
+use toml::{Table, Value};
+
+/// What stands before each variable's name.
+const PREFIX: &str = "GATEWAY_";
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Config {
+    #[serde(default = "default_listen")]
+    pub(crate) listen: SocketAddr,
+    #[serde(default = "default_max_connections")]
+    pub(crate) max_connections: usize,
+    #[serde(default = "default_drain_timeout_ms")]
+    drain_timeout_ms: u64,
+    pub(crate) upstream: Upstream,
+    #[serde(default)]
+    pub(crate) intake: Intake,
+    #[serde(default)]
+    pub(crate) sse: Sse,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Upstream {
+    base_url: String,
+    #[serde(default = "default_connect_timeout_ms")]
+    connect_timeout_ms: u64,
+    #[serde(default)]
+    pub(crate) http2_prior_knowledge: bool,
+    pub(crate) ca_file: Option<PathBuf>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Intake {
+    pub(crate) max_body_bytes: usize,
+    head_timeout_ms: u64,
+    body_timeout_ms: u64,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Sse {
+    pub(crate) harden_headers: bool,
+}
+
+impl Config {
+    /// Reads `path`, then `vars`; the reason names the place where a value is wrong.
+    pub(crate) fn load(path: &Path, vars: impl Iterator<Item = (String, String)>) -> Result<Self, String> {
+        let text = std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
+        Self::parse(&text, vars).map_err(|reason| format!("{}: {reason}", path.display()))
+    }
+
+    fn parse(text: &str, vars: impl Iterator<Item = (String, String)>) -> Result<Self, String> {
+        let mut table: Table = text.parse().map_err(trimmed)?;
+        // Before the overrides are laid over it the text still has its lines, and an error can point at one. What the
+        // text alone lacks, a variable may bring.
+        let plain = toml::from_str::<Self>(text).map_err(trimmed);
+        let mut names = Vec::new();
+        for (name, value) in vars {
+            if let Some(key) = name.strip_prefix(PREFIX) {
+                put(&mut table, &key.to_lowercase(), value).map_err(|reason| format!("{name}: {reason}"))?;
+                names.push(name);
+            }
+        }
+        let config = if names.is_empty() {
+            plain?
+        } else {
+            Value::Table(table).try_into().map_err(|error| match plain {
+                Err(reason) => reason,
+                Ok(_) => format!("with {}: {}", names.join(", "), trimmed(error)),
+            })?
+        };
+        config.check()
+    }
+
+    fn check(self) -> Result<Self, String> {
+        self.upstream.address()?;
+        let positive = [
+            ("max_connections", self.max_connections as u64),
+            ("upstream.connect_timeout_ms", self.upstream.connect_timeout_ms),
+            ("intake.max_body_bytes", self.intake.max_body_bytes as u64),
+            ("intake.head_timeout_ms", self.intake.head_timeout_ms),
+            ("intake.body_timeout_ms", self.intake.body_timeout_ms),
+        ];
+        match positive.into_iter().find(|&(_, value)| value == 0) {
+            Some((key, _)) => Err(format!("{key} must be more than 0")),
+            None => Ok(self),
+        }
+    }
+
+    pub(crate) fn drain_timeout(&self) -> Duration {
+        Duration::from_millis(self.drain_timeout_ms)
+    }
+}
+
+impl Upstream {
+    /// Scheme, authority, and path without a slash at its end.
+    pub(crate) fn address(&self) -> Result<(Scheme, Authority, String), String> {
+        let wrong = |why: &dyn Display| format!("upstream.base_url = \"{}\": {why}", self.base_url);
+        let uri: Uri = self.base_url.parse().map_err(|error| wrong(&error))?;
+        if uri.query().is_some() {
+            return Err(wrong(&"must not have a query"));
+        }
+        let path = uri.path().trim_end_matches('/').to_owned();
+        let http = |scheme: &Scheme| *scheme == Scheme::HTTP || *scheme == Scheme::HTTPS;
+        match uri.into_parts() {
+            Parts { scheme: Some(scheme), authority: Some(authority), .. } if http(&scheme) => {
+                Ok((scheme, authority, path))
+            }
+            _ => Err(wrong(&"must begin with http:// or https://")),
+        }
+    }
+
+    pub(crate) fn connect_timeout(&self) -> Duration {
+        Duration::from_millis(self.connect_timeout_ms)
+    }
+}
+
+impl Intake {
+    pub(crate) fn head_timeout(&self) -> Duration {
+        Duration::from_millis(self.head_timeout_ms)
+    }
+
+    pub(crate) fn body_timeout(&self) -> Duration {
+        Duration::from_millis(self.body_timeout_ms)
+    }
+}
+
+impl Default for Intake {
+    fn default() -> Self {
+        Self { max_body_bytes: 8 << 20, head_timeout_ms: 10_000, body_timeout_ms: 30_000 }
+    }
+}
+
+impl Default for Sse {
+    fn default() -> Self {
+        Self { harden_headers: true }
+    }
+}
+
+fn default_listen() -> SocketAddr {
+    (Ipv4Addr::LOCALHOST, 8080).into()
+}
+
+fn default_max_connections() -> usize {
+    10_000
+}
+
+fn default_drain_timeout_ms() -> u64 {
+    30_000
+}
+
+fn default_connect_timeout_ms() -> u64 {
+    5000
+}
+
+/// Puts a variable's value at `a__b`: as a number or a truth value if it reads as one, else as text.
+fn put(table: &mut Table, key: &str, value: String) -> Result<(), String> {
+    let (mut table, mut key) = (table, key);
+    while let Some((section, rest)) = key.split_once("__") {
+        let inner = table.entry(section).or_insert_with(|| Value::Table(Table::new()));
+        table = inner.as_table_mut().ok_or_else(|| format!("\"{section}\" is no section"))?;
+        key = rest;
+    }
+    let scalar = match value.parse::<i64>() {
+        Ok(number) => Value::Integer(number),
+        Err(_) => value.parse::<bool>().map_or(Value::String(value), Value::Boolean),
+    };
+    table.insert(key.to_owned(), scalar);
+    Ok(())
+}
+
+fn trimmed(error: toml::de::Error) -> String {
+    error.to_string().trim_end().to_owned()
+}

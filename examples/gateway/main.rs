@@ -1,0 +1,64 @@
+//! A gateway in front of a language model server: an ordinary axum service, built from Dashpot's layers.
+//!
+//! ```sh
+//! cargo run --example gateway -- --config examples/gateway/gateway.toml
+//! ```
+//!
+//! Clients speak the upstream's own API (OpenAI, Anthropic or Gemini) to it and see the upstream's own bytes.
+//! `GET /` is a page that streams, `/healthz` and `/readyz` are for an orchestrator, `/metrics` for Prometheus.
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program: its first line tells where it listens")]
+
+use std::{path::PathBuf, process::ExitCode};
+
+use config::Config;
+
+mod app;
+mod config;
+mod exchange;
+mod intake;
+mod metrics;
+mod proxy;
+mod serve;
+
+fn main() -> ExitCode {
+    let config = match config_path().and_then(|path| Config::load(&path, std::env::vars())) {
+        Ok(config) => config,
+        Err(reason) => {
+            eprintln!("gateway: {reason}");
+            return ExitCode::from(2);
+        }
+    };
+    tracing_subscriber::fmt()
+        .with_env_filter(
+            tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "info".into()),
+        )
+        .with_writer(std::io::stderr)
+        .init();
+    match run(config) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(reason) => {
+            eprintln!("gateway: {reason}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+#[tokio::main]
+async fn run(config: Config) -> Result<(), String> {
+    let listener = tokio::net::TcpListener::bind(config.listen)
+        .await
+        .map_err(|error| format!("cannot listen on {}: {error}", config.listen))?;
+    let address = listener.local_addr().map_err(|error| error.to_string())?;
+    let app = app::App::new(&config)?;
+    println!("gateway listening on http://{address}");
+    serve::serve(listener, app, &config, serve::shutdown_signal()).await
+}
+
+/// `--config FILE`, and nothing else.
+fn config_path() -> Result<PathBuf, String> {
+    let mut args = std::env::args_os().skip(1);
+    match (args.next(), args.next(), args.next()) {
+        (Some(flag), Some(path), None) if flag == "--config" => Ok(path.into()),
+        _ => Err("usage: gateway --config FILE".into()),
+    }
+}

@@ -1,0 +1,174 @@
+//! The end of the stack: the request goes to the upstream, over connections that are kept.
+
+use std::{
+    convert::Infallible,
+    future::Future,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use axum::body::Body;
+use dashpot::wire::dialect::Dialect;
+use http::{
+    HeaderMap, HeaderName, Request, Response, StatusCode, Uri, Version, header,
+    uri::{Authority, PathAndQuery, Scheme},
+};
+use hyper_rustls::{ConfigBuilderExt, HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::{
+    client::legacy::{Client, connect::HttpConnector},
+    rt::{TokioExecutor, TokioTimer},
+};
+use rustls::{ClientConfig, RootCertStore, pki_types::CertificateDer, pki_types::pem::PemObject};
+use tower::Service;
+
+use crate::{config::Upstream, intake::Refusal};
+
+/// Headers of one connection, not of the message (RFC 9110, section 7.6.1), beside those that `Connection` names.
+const HOP_BY_HOP: [HeaderName; 6] = [
+    header::CONNECTION,
+    header::PROXY_AUTHENTICATE,
+    header::PROXY_AUTHORIZATION,
+    header::TE,
+    header::TRANSFER_ENCODING,
+    header::UPGRADE,
+];
+
+#[derive(Clone, Debug)]
+pub(crate) struct Proxy {
+    client: Client<HttpsConnector<HttpConnector>, Body>,
+    base: Arc<Base>,
+}
+
+/// The upstream's address, taken apart once.
+#[derive(Debug)]
+struct Base {
+    scheme: Scheme,
+    authority: Authority,
+    path: String,
+}
+
+impl Proxy {
+    pub(crate) fn new(upstream: &Upstream) -> Result<Self, String> {
+        let (scheme, authority, path) = upstream.address()?;
+        let mut http = HttpConnector::new();
+        http.enforce_http(false);
+        http.set_nodelay(true);
+        http.set_connect_timeout(Some(upstream.connect_timeout()));
+        let https = HttpsConnectorBuilder::new()
+            .with_tls_config(tls(upstream, scheme == Scheme::HTTPS)?)
+            .https_or_http()
+            .enable_all_versions()
+            .wrap_connector(http);
+        let client = Client::builder(TokioExecutor::new())
+            .http2_only(upstream.http2_prior_knowledge)
+            .timer(TokioTimer::new())
+            .pool_timer(TokioTimer::new())
+            .http2_keep_alive_interval(Duration::from_secs(30))
+            .http2_adaptive_window(true)
+            .build(https);
+        Ok(Self { client, base: Arc::new(Base { scheme, authority, path }) })
+    }
+
+    /// The same request, addressed to the upstream.
+    fn forward(&self, request: &mut Request<Body>) -> Result<(), http::Error> {
+        let path = request.uri().path_and_query().map_or("/", PathAndQuery::as_str);
+        *request.uri_mut() = Uri::builder()
+            .scheme(self.base.scheme.clone())
+            .authority(self.base.authority.clone())
+            .path_and_query(format!("{}{path}", self.base.path))
+            .build()?;
+        // The client sets `Host` from the address; the version is the connection's.
+        request.headers_mut().remove(header::HOST);
+        *request.version_mut() = Version::HTTP_11;
+        remove_hop_by_hop(request.headers_mut());
+        Ok(())
+    }
+}
+
+impl Service<Request<Body>> for Proxy {
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
+
+    /// The client opens connections as it needs them.
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, mut request: Request<Body>) -> Self::Future {
+        // Without a dialect there is still an answer to write; OpenAI's shape is the one most clients know.
+        let dialect = request.extensions().get::<Dialect>().copied().unwrap_or(Dialect::OpenAiChat);
+        let answer = self.forward(&mut request).map(|()| self.client.request(request));
+        Box::pin(async move {
+            let why = match answer {
+                Ok(answer) => match answer.await {
+                    Ok(mut response) => {
+                        remove_hop_by_hop(response.headers_mut());
+                        *response.version_mut() = Version::HTTP_11;
+                        return Ok(response.map(Body::new));
+                    }
+                    Err(error) if error.is_connect() => {
+                        format!("the upstream cannot be reached: {}", chain(&error))
+                    }
+                    Err(error) => format!("the upstream gave no answer: {}", chain(&error)),
+                },
+                Err(error) => format!("the request cannot be forwarded: {error}"),
+            };
+            Ok(Refusal { dialect, status: StatusCode::BAD_GATEWAY, why }.into_response())
+        })
+    }
+}
+
+fn remove_hop_by_hop(headers: &mut HeaderMap) {
+    let named: Vec<HeaderName> = headers
+        .get_all(header::CONNECTION)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .filter_map(|name| name.trim().parse().ok())
+        .collect();
+    for name in named.iter().chain(&HOP_BY_HOP) {
+        headers.remove(name);
+    }
+    headers.remove("keep-alive");
+    headers.remove("proxy-connection");
+}
+
+fn tls(upstream: &Upstream, needed: bool) -> Result<ClientConfig, String> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let builder = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|error| format!("TLS: {error}"))?;
+    if let Some(path) = &upstream.ca_file {
+        let wrong = |why: &dyn std::fmt::Display| format!("upstream.ca_file = {}: {why}", path.display());
+        let mut roots = RootCertStore::empty();
+        for certificate in CertificateDer::pem_file_iter(path).map_err(|error| wrong(&error))? {
+            roots.add(certificate.map_err(|error| wrong(&error))?).map_err(|error| wrong(&error))?;
+        }
+        if roots.is_empty() {
+            return Err(wrong(&"holds no certificate"));
+        }
+        return Ok(builder.with_root_certificates(roots).with_no_client_auth());
+    }
+    if needed {
+        let builder = builder.with_native_roots().map_err(|error| {
+            format!("the system's certificate authorities cannot be read ({error}): install ca-certificates, or set upstream.ca_file")
+        })?;
+        return Ok(builder.with_no_client_auth());
+    }
+    // Never used, but the connector wants one; a machine without certificates can still serve an http:// upstream.
+    Ok(builder.with_root_certificates(RootCertStore::empty()).with_no_client_auth())
+}
+
+/// An error with its causes: the outermost alone says little.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text = format!("{text}: {cause}");
+        source = cause.source();
+    }
+    text
+}
