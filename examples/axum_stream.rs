@@ -1,2 +1,41 @@
-//! Placeholder.
-fn main() {}
+//! An axum service that streams, behind one layer: `cargo run --example axum_stream`, then the `curl` line it prints.
+//!
+//! The layer sets the headers that keep proxies from holding events back, and knows how each stream ended: let `curl`
+//! finish, or stop it in the middle, and read the log.
+#![allow(clippy::print_stdout, reason = "an example that prints how to use it")]
+
+use std::{convert::Infallible, time::Duration};
+
+use axum::{Router, body::Body, response::IntoResponse, routing::get};
+use dashpot::sse::{Observer, SsePassthroughLayer, Summary};
+use futures_util::{Stream, StreamExt, stream};
+use http::header;
+
+#[tokio::main]
+async fn main() -> std::io::Result<()> {
+    let app = Router::new().route("/", get(words)).layer(SsePassthroughLayer::new().observer(Log));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+    println!("try: curl -iN http://{}/", listener.local_addr()?);
+    axum::serve(listener, app).await
+}
+
+async fn words() -> impl IntoResponse {
+    ([(header::CONTENT_TYPE, "text/event-stream")], Body::from_stream(events()))
+}
+
+fn events() -> impl Stream<Item = Result<String, Infallible>> {
+    stream::iter("latency is felt and variability is felt more".split(' ')).then(async |word| {
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        Ok(format!("data: {word}\n\n"))
+    })
+}
+
+/// Told once, when a stream is over.
+#[derive(Clone, Copy, Debug)]
+struct Log;
+
+impl Observer for Log {
+    fn on_end(&self, summary: &Summary) {
+        println!("{summary:?}");
+    }
+}

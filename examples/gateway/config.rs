@@ -188,3 +188,57 @@ fn put(table: &mut Table, key: &str, value: String) -> Result<(), String> {
 fn trimmed(error: toml::de::Error) -> String {
     error.to_string().trim_end().to_owned()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MINIMAL: &str = "[upstream]\nbase_url = \"http://127.0.0.1:1/base/\"\n";
+
+    fn parse(text: &str, vars: &[(&str, &str)]) -> Result<Config, String> {
+        Config::parse(text, vars.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())))
+    }
+
+    fn reason(text: &str, vars: &[(&str, &str)]) -> String {
+        parse(text, vars).expect_err("should be refused")
+    }
+
+    #[test]
+    fn the_file_beside_the_program_states_the_defaults() {
+        let stated = parse(include_str!("gateway.toml"), &[]).unwrap();
+        let defaults = parse("[upstream]\nbase_url = \"http://127.0.0.1:8000\"", &[]).unwrap();
+        assert_eq!(format!("{stated:?}"), format!("{defaults:?}"));
+    }
+
+    #[test]
+    fn a_variable_overrides_the_file_and_may_bring_what_it_lacks() {
+        let vars = [
+            ("GATEWAY_LISTEN", "[::1]:9"),
+            ("GATEWAY_INTAKE__MAX_BODY_BYTES", "7"),
+            ("GATEWAY_SSE__HARDEN_HEADERS", "false"),
+            ("HOME", "/root"),
+        ];
+        let config = parse(MINIMAL, &vars).unwrap();
+        assert_eq!(config.listen, "[::1]:9".parse().unwrap());
+        assert_eq!(config.intake.max_body_bytes, 7);
+        assert!(!config.sse.harden_headers);
+        let (.., path) = config.upstream.address().unwrap();
+        assert_eq!(path, "/base");
+        parse("", &[("GATEWAY_UPSTREAM__BASE_URL", "https://example.com")]).unwrap();
+    }
+
+    #[test]
+    fn what_is_wrong_is_named_with_its_place() {
+        assert!(reason("", &[]).contains("missing field `upstream`"));
+        assert!(reason("lisen = 1", &[]).contains("line 1"));
+        let typo = format!("{MINIMAL}[intake]\nmax_body = 1\n");
+        assert!(reason(&typo, &[]).contains("unknown field `max_body`, expected one of"), "{}", reason(&typo, &[]));
+        let typo = reason(MINIMAL, &[("GATEWAY_LISTNE", "x")]);
+        assert!(typo.contains("with GATEWAY_LISTNE") && typo.contains("unknown field `listne`"), "{typo}");
+        assert!(reason(MINIMAL, &[("GATEWAY_UPSTREAM__BASE_URL__X", "1")]).contains("is no section"));
+        assert!(reason("[upstream]\nbase_url = \"ftp://x\"", &[]).contains("must begin with http://"));
+        assert!(reason("[upstream]\nbase_url = \"http://x/?a\"", &[]).contains("must not have a query"));
+        let zero = format!("max_connections = 0\n{MINIMAL}");
+        assert_eq!(reason(&zero, &[]), "max_connections must be more than 0");
+    }
+}

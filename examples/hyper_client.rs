@@ -1,0 +1,49 @@
+//! A hyper client behind one layer: streams an answer, and says when its first token came.
+//!
+//! ```sh
+//! cargo run --example hyper_client -- http://127.0.0.1:8000/v1/chat/completions "Why is the sky blue?"
+//! ```
+#![allow(clippy::print_stdout, reason = "an example that prints the answer")]
+
+use std::error::Error;
+
+use bytes::Bytes;
+use dashpot::{core::BodyReport, sse::SsePassthroughLayer};
+use http::{Request, header};
+use http_body_util::{BodyExt, Full};
+use hyper_util::{client::legacy::Client, rt::TokioExecutor};
+use tower::{Service, ServiceBuilder, ServiceExt};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Box<dyn Error>> {
+    let mut args = std::env::args().skip(1);
+    let (Some(url), Some(question)) = (args.next(), args.next()) else {
+        return Err("usage: hyper_client URL QUESTION".into());
+    };
+    let mut client = ServiceBuilder::new()
+        .layer(SsePassthroughLayer::new())
+        .service(Client::builder(TokioExecutor::new()).build_http::<Full<Bytes>>());
+
+    let body = serde_json::json!({
+        "model": "dashpot-sim",
+        "stream": true,
+        "stream_options": { "include_usage": true },
+        "messages": [{ "role": "user", "content": question }],
+    });
+    let request = Request::post(url)
+        .header(header::CONTENT_TYPE, "application/json")
+        .body(Full::from(body.to_string()))?;
+    let response = client.ready().await?.call(request).await?;
+
+    // Where the layer writes what it sees; it can be read at any time while the body passes.
+    let report = response.extensions().get::<BodyReport>().cloned().ok_or("the answer is no stream of events")?;
+    let mut body = response.into_body();
+    while let Some(frame) = body.frame().await {
+        if let Some(data) = frame?.data_ref() {
+            print!("{}", String::from_utf8_lossy(data));
+        }
+    }
+    println!("first content after {:?}", report.first_content());
+    println!("ended as {:?}, {:?} tokens written", report.outcome(), report.output_tokens());
+    Ok(())
+}
