@@ -1,1 +1,7 @@
-//! Under construction.
+#![doc = include_str!("../README.md")]
+
+pub mod body;
+pub mod strict;
+mod trigger;
+
+pub use trigger::Trigger;

@@ -1,2 +1,3 @@
-//! Under construction.
+//! The simulated model server as a program.
+
 fn main() {}
