@@ -1,0 +1,150 @@
+use crate::provision::Provision;
+
+pub(crate) const USAGE: &str = "\
+usage: cargo xtask COMMAND [--without NAME]...
+
+  demo          a simulated model server and the gateway in front of it, until ctrl-c
+  test          every test and doc test of the workspace
+  lint          formatting, clippy, rustdoc, licences and sources
+  bench [NAME]  the benches, or one of them, with the peers beside
+  setup         install what test and lint need, and nothing else
+
+  --without NAME  leave out curl, python, chromium or cargo-deny, and what needs it";
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Command {
+    Bench(Option<String>),
+    Demo,
+    Help,
+    Lint,
+    Setup,
+    Test,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Args {
+    pub(crate) command: Command,
+    without: Vec<Provision>,
+}
+
+impl Args {
+    pub(crate) fn parse(args: impl Iterator<Item = String>) -> Result<Self, String> {
+        let (mut words, mut without) = (Vec::new(), Vec::new());
+        let mut args = args;
+        while let Some(arg) = args.next() {
+            match arg.as_str() {
+                "-h" | "--help" => return Ok(Self { command: Command::Help, without: Vec::new() }),
+                "--without" => {
+                    let name = args.next().ok_or("--without needs a NAME")?;
+                    without.push(Provision::named(&name)?);
+                }
+                flag if flag.starts_with('-') => return Err(format!("unknown option {flag}")),
+                _ => words.push(arg),
+            }
+        }
+        let mut words = words.into_iter();
+        let command = match words.next().as_deref() {
+            Some("bench") => Command::Bench(words.next()),
+            Some("demo") => Command::Demo,
+            Some("help") => Command::Help,
+            Some("lint") => Command::Lint,
+            Some("setup") => Command::Setup,
+            Some("test") => Command::Test,
+            Some(unknown) => return Err(format!("unknown command {unknown}")),
+            None => return Err("a command is missing".into()),
+        };
+        match words.next() {
+            Some(extra) => Err(format!("unexpected argument {extra}")),
+            None => Ok(Self { command, without }),
+        }
+    }
+
+    /// What the command needs, less what is left out.
+    pub(crate) fn provisions(&self) -> impl Iterator<Item = Provision> {
+        self.needed().iter().copied().filter(|provision| !self.without.contains(provision))
+    }
+
+    /// What the command would have needed.
+    pub(crate) fn left_out(&self) -> impl Iterator<Item = Provision> {
+        self.needed().iter().copied().filter(|provision| self.without.contains(provision))
+    }
+
+    fn needed(&self) -> &'static [Provision] {
+        match self.command {
+            Command::Bench(_) | Command::Demo | Command::Help => &[],
+            Command::Lint => &[Provision::CargoDeny],
+            Command::Setup => &Provision::ALL,
+            Command::Test => &[Provision::Curl, Provision::Python, Provision::Chromium],
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(line: &str) -> Result<Args, String> {
+        Args::parse(line.split_whitespace().map(str::to_owned))
+    }
+
+    #[test]
+    fn every_command_is_understood() {
+        for (line, command) in [
+            ("demo", Command::Demo),
+            ("test", Command::Test),
+            ("lint", Command::Lint),
+            ("setup", Command::Setup),
+            ("bench", Command::Bench(None)),
+            ("bench sse", Command::Bench(Some("sse".into()))),
+            ("help", Command::Help),
+            ("test --help", Command::Help),
+            ("-h", Command::Help),
+        ] {
+            assert_eq!(parse(line).unwrap().command, command, "{line}");
+        }
+    }
+
+    #[test]
+    fn what_is_left_out_is_not_provided_and_is_said() {
+        let args = parse("--without chromium test --without curl").unwrap();
+        assert_eq!(args.provisions().collect::<Vec<_>>(), [Provision::Python]);
+        assert_eq!(args.left_out().collect::<Vec<_>>(), [Provision::Curl, Provision::Chromium]);
+    }
+
+    #[test]
+    fn what_the_command_does_not_need_is_not_called_left_out() {
+        let args = parse("lint --without chromium").unwrap();
+        assert_eq!(args.left_out().count(), 0);
+        assert_eq!(args.provisions().collect::<Vec<_>>(), [Provision::CargoDeny]);
+    }
+
+    #[test]
+    fn an_unknown_provision_is_told_the_names() {
+        let error = parse("test --without firefox").unwrap_err();
+        assert_eq!(
+            error,
+            "--without firefox: there is no such provision; there are curl, python, chromium, cargo-deny"
+        );
+    }
+
+    #[test]
+    fn what_is_not_understood_is_an_error() {
+        for (line, error) in [
+            ("", "a command is missing"),
+            ("tests", "unknown command tests"),
+            ("test sse", "unexpected argument sse"),
+            ("bench sse limiter", "unexpected argument limiter"),
+            ("test --verbose", "unknown option --verbose"),
+            ("test --without", "--without needs a NAME"),
+        ] {
+            assert_eq!(parse(line).unwrap_err(), error, "{line}");
+        }
+    }
+
+    #[test]
+    fn usage_names_every_provision() {
+        for provision in Provision::ALL {
+            assert!(USAGE.contains(provision.name()), "{}", provision.name());
+        }
+    }
+}

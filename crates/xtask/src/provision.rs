@@ -1,0 +1,107 @@
+use crate::workspace::{Workspace, which};
+
+pub(crate) mod cargo_deny;
+mod debian;
+pub(crate) mod python;
+
+/// Something a command needs that cargo does not bring.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Provision {
+    Curl,
+    Python,
+    Chromium,
+    CargoDeny,
+}
+
+impl Provision {
+    pub(crate) const ALL: [Self; 4] = [Self::Curl, Self::Python, Self::Chromium, Self::CargoDeny];
+
+    pub(crate) fn named(name: &str) -> Result<Self, String> {
+        Self::ALL.into_iter().find(|provision| provision.name() == name).ok_or_else(|| {
+            let names = Self::ALL.map(Self::name).join(", ");
+            format!("--without {name}: there is no such provision; there are {names}")
+        })
+    }
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Curl => "curl",
+            Self::Python => "python",
+            Self::Chromium => "chromium",
+            Self::CargoDeny => "cargo-deny",
+        }
+    }
+
+    /// The files in `tests/` that cannot run without it.
+    pub(crate) fn tests(self) -> &'static [&'static str] {
+        match self {
+            Self::Curl => &["curl"],
+            Self::Python => &["browser", "sdk"],
+            Self::Chromium => &["browser"],
+            Self::CargoDeny => &[],
+        }
+    }
+
+    /// What did not happen without it.
+    pub(crate) fn missed(self) -> String {
+        match self.tests() {
+            [] => "bans, licenses and sources were not checked".into(),
+            [one] => format!("tests/{one}.rs was not run"),
+            more => format!("tests/{{{}}}.rs were not run", more.join(",")),
+        }
+    }
+
+    /// Finds it, or installs it; quick when it is there.
+    pub(crate) fn ensure(self, workspace: &Workspace) -> Result<(), String> {
+        if self.is_here(workspace) {
+            return Ok(());
+        }
+        self.install(workspace)
+            .and_then(|()| if self.is_here(workspace) { Ok(()) } else { Err("still not usable".into()) })
+            .map_err(|reason| format!("{0} is missing: {reason} (or run with --without {0})", self.name()))
+    }
+
+    fn is_here(self, workspace: &Workspace) -> bool {
+        match self {
+            Self::Curl => which("curl").is_some(),
+            Self::Python => python::is_here(workspace),
+            Self::Chromium => which("chromium").is_some() && which("chromedriver").is_some(),
+            Self::CargoDeny => cargo_deny::program(workspace).is_some(),
+        }
+    }
+
+    fn install(self, workspace: &Workspace) -> Result<(), String> {
+        match self {
+            Self::Curl => debian::install(&["curl"]),
+            Self::Python => python::install(workspace),
+            Self::Chromium => debian::install(&["chromium", "chromium-driver"]),
+            Self::CargoDeny => cargo_deny::install(workspace),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_finds_its_provision() {
+        for provision in Provision::ALL {
+            assert_eq!(Provision::named(provision.name()), Ok(provision));
+        }
+    }
+
+    #[test]
+    fn what_was_missed_is_said_by_file() {
+        assert_eq!(Provision::Chromium.missed(), "tests/browser.rs was not run");
+        assert_eq!(Provision::Python.missed(), "tests/{browser,sdk}.rs were not run");
+    }
+
+    #[test]
+    fn every_test_that_needs_a_provision_exists() {
+        let workspace = Workspace::find().unwrap();
+        for test in Provision::ALL.into_iter().flat_map(Provision::tests) {
+            assert!(workspace.root.join(format!("tests/{test}.rs")).is_file(), "{test}");
+        }
+    }
+}
