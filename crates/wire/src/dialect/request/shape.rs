@@ -1,0 +1,163 @@
+//! Reading JSON of which only some shapes are welcome at each place.
+
+use std::{borrow::Cow, fmt};
+
+use serde::{
+    Deserialize,
+    de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor},
+};
+
+/// What may stand at one place, and where it goes. What is not taken is refused: by the place's name, since that is
+/// what a caller can use, and without a copy, since the text is a stranger's and may be long.
+pub(super) trait Shape<'de>: Sized {
+    /// Completes "must be", with the name before it.
+    fn expected(&self) -> Expected;
+
+    /// By default the same as if the field were not there.
+    fn null<E: Error>(self) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn boolean<E: Error>(self, _: bool) -> Result<(), E> {
+        Err(self.expected().not("a boolean"))
+    }
+
+    /// A whole number; `None` if it is negative.
+    fn number<E: Error>(self, _: Option<u64>) -> Result<(), E> {
+        Err(self.expected().not("a number"))
+    }
+
+    fn fraction<E: Error>(self) -> Result<(), E> {
+        Err(self.expected().not("a fraction"))
+    }
+
+    fn string<E: Error>(self, _: Cow<'de, str>) -> Result<(), E> {
+        Err(self.expected().not("a string"))
+    }
+
+    fn list<A: SeqAccess<'de>>(self, _: A) -> Result<(), A::Error> {
+        Err(self.expected().not("a list"))
+    }
+
+    fn object<A: MapAccess<'de>>(self, _: A) -> Result<(), A::Error> {
+        Err(self.expected().not("an object"))
+    }
+}
+
+/// The name of a place and what it must be.
+#[derive(Clone, Copy)]
+pub(super) struct Expected(pub(super) &'static str, pub(super) &'static str);
+
+impl Expected {
+    fn not<E: Error>(self, found: &str) -> E {
+        E::custom(format_args!("{self}, not {found}"))
+    }
+}
+
+impl fmt::Display for Expected {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} must be {}", self.0, self.1)
+    }
+}
+
+/// Reads a value that is to have the shape.
+pub(super) struct Read<S>(pub(super) S);
+
+impl<'de, S: Shape<'de>> DeserializeSeed<'de> for Read<S> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de, S: Shape<'de>> Visitor<'de> for Read<S> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0.expected())
+    }
+
+    fn visit_unit<E: Error>(self) -> Result<(), E> {
+        self.0.null()
+    }
+
+    fn visit_bool<E: Error>(self, value: bool) -> Result<(), E> {
+        self.0.boolean(value)
+    }
+
+    fn visit_u64<E: Error>(self, value: u64) -> Result<(), E> {
+        self.0.number(Some(value))
+    }
+
+    fn visit_i64<E: Error>(self, value: i64) -> Result<(), E> {
+        self.0.number(value.try_into().ok())
+    }
+
+    fn visit_f64<E: Error>(self, _: f64) -> Result<(), E> {
+        self.0.fraction()
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<(), E> {
+        self.0.string(Cow::Owned(text.to_owned()))
+    }
+
+    fn visit_borrowed_str<E: Error>(self, text: &'de str) -> Result<(), E> {
+        self.0.string(Cow::Borrowed(text))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<(), A::Error> {
+        self.0.list(list)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, object: A) -> Result<(), A::Error> {
+        self.0.object(object)
+    }
+}
+
+/// The key of a member, without a copy where it holds no escape.
+#[derive(Deserialize)]
+#[serde(transparent)]
+pub(super) struct Key<'a>(#[serde(borrow)] pub(super) Cow<'a, str>);
+
+/// A string, for the field of this name.
+pub(super) struct Text<'a, 'de>(pub(super) &'static str, pub(super) &'a mut Option<Cow<'de, str>>);
+
+impl<'de> Shape<'de> for Text<'_, 'de> {
+    fn expected(&self) -> Expected {
+        Expected(self.0, "a string")
+    }
+
+    fn string<E: Error>(self, text: Cow<'de, str>) -> Result<(), E> {
+        *self.1 = Some(text);
+        Ok(())
+    }
+}
+
+/// `true` or `false`.
+pub(super) struct Flag<'a>(pub(super) &'static str, pub(super) &'a mut bool);
+
+impl<'de> Shape<'de> for Flag<'_> {
+    fn expected(&self) -> Expected {
+        Expected(self.0, "true or false")
+    }
+
+    fn boolean<E: Error>(self, value: bool) -> Result<(), E> {
+        *self.1 = value;
+        Ok(())
+    }
+}
+
+/// A whole number; a negative one, which some servers take for "no limit", says nothing.
+pub(super) struct Limit<'a>(pub(super) &'static str, pub(super) &'a mut Option<u64>);
+
+impl<'de> Shape<'de> for Limit<'_> {
+    fn expected(&self) -> Expected {
+        Expected(self.0, "a whole number")
+    }
+
+    fn number<E: Error>(self, number: Option<u64>) -> Result<(), E> {
+        *self.1 = number;
+        Ok(())
+    }
+}

@@ -1,0 +1,312 @@
+//! The texts of a request: what the model will read, and what its user said last.
+
+use std::borrow::Cow;
+
+use serde::de::{Error, IgnoredAny, MapAccess, SeqAccess};
+
+use super::shape::{Expected, Key, Read, Shape, Text};
+use crate::dialect::Dialect;
+
+/// What the model will read.
+#[derive(Default)]
+pub(super) struct Prompt<'de> {
+    pub(super) last_user_text: Option<Cow<'de, str>>,
+    pub(super) estimate: Estimate,
+}
+
+#[derive(Default)]
+pub(super) struct Estimate {
+    bytes: u64,
+    /// Given as numbers, or known without counting.
+    tokens: u64,
+}
+
+impl Estimate {
+    const BYTES_PER_TOKEN: u64 = 4;
+    const TOKENS_PER_MESSAGE: u64 = 4;
+
+    fn text(&mut self, text: &str) {
+        self.bytes += text.len() as u64;
+    }
+
+    pub(super) fn tokens(&self) -> u64 {
+        self.bytes.div_ceil(Self::BYTES_PER_TOKEN) + self.tokens
+    }
+}
+
+/// `messages` or `contents`: a list of turns.
+pub(super) struct Turns<'a, 'de> {
+    pub(super) name: &'static str,
+    pub(super) dialect: Dialect,
+    pub(super) prompt: &'a mut Prompt<'de>,
+    /// Set if there is a list.
+    pub(super) found: &'a mut bool,
+}
+
+impl<'de> Shape<'de> for Turns<'_, 'de> {
+    fn expected(&self) -> Expected {
+        Expected(self.name, "a list of objects")
+    }
+
+    fn list<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
+        *self.found = true;
+        let Self { name, dialect, prompt, .. } = self;
+        while list.next_element_seed(Read(Turn { name, dialect, prompt: &mut *prompt }))?.is_some() {}
+        Ok(())
+    }
+}
+
+/// One message, or one item of OpenAI responses.
+struct Turn<'a, 'de> {
+    name: &'static str,
+    dialect: Dialect,
+    prompt: &'a mut Prompt<'de>,
+}
+
+impl<'de> Shape<'de> for Turn<'_, 'de> {
+    fn expected(&self) -> Expected {
+        Expected(self.name, "a list of objects")
+    }
+
+    fn null<E: Error>(self) -> Result<(), E> {
+        Err(E::custom(format_args!("{}, not of null", self.expected())))
+    }
+
+    fn object<A: MapAccess<'de>>(self, mut object: A) -> Result<(), A::Error> {
+        let Prompt { last_user_text, estimate } = self.prompt;
+        let (mut role, mut heard) = (None, None);
+        while let Some(Key(key)) = object.next_key()? {
+            match &*key {
+                "role" => object.next_value_seed(Read(Text("`role`", &mut role)))?,
+                "content" => {
+                    object.next_value_seed(Read(Content::heard("`content`", &mut heard, estimate)))?
+                }
+                "parts" => object.next_value_seed(Read(Content::heard("`parts`", &mut heard, estimate)))?,
+                "output" => object.next_value_seed(Read(Content::unheard("`output`", estimate)))?,
+                "tool_calls" | "function_call" | "arguments" | "input" => {
+                    object.next_value_seed(Read(Measure(estimate)))?;
+                }
+                _ => {
+                    object.next_value::<IgnoredAny>()?;
+                }
+            }
+        }
+        estimate.tokens += Estimate::TOKENS_PER_MESSAGE;
+        // Gemini takes a turn without a role for the user's.
+        let is_user = role.map_or(self.dialect == Dialect::Gemini, |role| role == "user");
+        if is_user && heard.is_some() {
+            *last_user_text = heard;
+        }
+        Ok(())
+    }
+}
+
+/// `input` or `prompt`: a text, tokens, a list of either, or (responses) of turns.
+pub(super) struct Input<'a, 'de> {
+    pub(super) name: &'static str,
+    pub(super) dialect: Dialect,
+    pub(super) prompt: &'a mut Prompt<'de>,
+}
+
+impl<'de> Shape<'de> for Input<'_, 'de> {
+    fn expected(&self) -> Expected {
+        Expected(self.name, "a string or a list")
+    }
+
+    fn string<E: Error>(self, text: Cow<'de, str>) -> Result<(), E> {
+        self.prompt.estimate.text(&text);
+        if !text.is_empty() {
+            self.prompt.last_user_text = Some(text);
+        }
+        Ok(())
+    }
+
+    fn list<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
+        let Self { name, dialect, prompt } = self;
+        while list.next_element_seed(Read(Element(Input { name, dialect, prompt: &mut *prompt })))?.is_some()
+        {
+        }
+        Ok(())
+    }
+}
+
+/// An element of an input.
+struct Element<'a, 'de>(Input<'a, 'de>);
+
+impl<'de> Shape<'de> for Element<'_, 'de> {
+    fn expected(&self) -> Expected {
+        self.0.expected()
+    }
+
+    fn number<E: Error>(self, _: Option<u64>) -> Result<(), E> {
+        self.0.prompt.estimate.tokens += 1;
+        Ok(())
+    }
+
+    fn string<E: Error>(self, text: Cow<'de, str>) -> Result<(), E> {
+        self.0.string(text)
+    }
+
+    fn list<A: SeqAccess<'de>>(self, list: A) -> Result<(), A::Error> {
+        self.0.list(list)
+    }
+
+    fn object<A: MapAccess<'de>>(self, object: A) -> Result<(), A::Error> {
+        let Input { name, dialect, prompt } = self.0;
+        Turn { name, dialect, prompt }.object(object)
+    }
+}
+
+/// What a turn says: a text, a part, or a list of either.
+pub(super) struct Content<'a, 'de> {
+    name: &'static str,
+    /// Where the text goes, if it is the turn's own and not, say, what a tool gave back.
+    heard: Option<&'a mut Option<Cow<'de, str>>>,
+    estimate: &'a mut Estimate,
+}
+
+impl<'a, 'de> Content<'a, 'de> {
+    fn heard(name: &'static str, text: &'a mut Option<Cow<'de, str>>, estimate: &'a mut Estimate) -> Self {
+        Self { name, heard: Some(text), estimate }
+    }
+
+    pub(super) fn unheard(name: &'static str, estimate: &'a mut Estimate) -> Self {
+        Self { name, heard: None, estimate }
+    }
+
+    fn reborrow(&mut self) -> Content<'_, 'de> {
+        Content { name: self.name, heard: self.heard.as_deref_mut(), estimate: &mut *self.estimate }
+    }
+}
+
+impl<'de> Shape<'de> for Content<'_, 'de> {
+    fn expected(&self) -> Expected {
+        Expected(self.name, "a string or a list of parts")
+    }
+
+    fn string<E: Error>(self, text: Cow<'de, str>) -> Result<(), E> {
+        self.estimate.text(&text);
+        match self.heard {
+            Some(_) | None if text.is_empty() => {}
+            Some(Some(heard)) => {
+                let heard = heard.to_mut();
+                heard.push('\n');
+                heard.push_str(&text);
+            }
+            Some(heard) => *heard = Some(text),
+            None => {}
+        }
+        Ok(())
+    }
+
+    fn list<A: SeqAccess<'de>>(mut self, mut list: A) -> Result<(), A::Error> {
+        while list.next_element_seed(Read(self.reborrow()))?.is_some() {}
+        Ok(())
+    }
+
+    fn object<A: MapAccess<'de>>(mut self, mut object: A) -> Result<(), A::Error> {
+        while let Some(Key(key)) = object.next_key()? {
+            match &*key {
+                "text" | "refusal" => object.next_value_seed(Read(Said(self.reborrow())))?,
+                "parts" => object.next_value_seed(Read(self.reborrow()))?,
+                // What a tool gave back, in parts of its own.
+                "content" => object.next_value_seed(Read(Content::unheard("`content`", self.estimate)))?,
+                "thinking" | "input" | "functionCall" | "function_call" | "functionResponse"
+                | "function_response" => object.next_value_seed(Read(Measure(self.estimate)))?,
+                _ => {
+                    object.next_value::<IgnoredAny>()?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The text of a part.
+struct Said<'a, 'de>(Content<'a, 'de>);
+
+impl<'de> Shape<'de> for Said<'_, 'de> {
+    fn expected(&self) -> Expected {
+        Expected("`text`", "a string")
+    }
+
+    fn string<E: Error>(self, text: Cow<'de, str>) -> Result<(), E> {
+        self.0.string(text)
+    }
+}
+
+/// `tools`: a list, whose elements (Gemini) may hold lists of functions.
+pub(super) struct Tools<'a>(pub(super) &'static str, pub(super) &'a mut usize, pub(super) &'a mut Estimate);
+
+impl<'de> Shape<'de> for Tools<'_> {
+    fn expected(&self) -> Expected {
+        Expected(self.0, "a list")
+    }
+
+    fn list<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
+        while list.next_element_seed(Read(Tool(&mut *self.1, &mut *self.2)))?.is_some() {}
+        Ok(())
+    }
+}
+
+struct Tool<'a>(&'a mut usize, &'a mut Estimate);
+
+impl<'de> Shape<'de> for Tool<'_> {
+    fn expected(&self) -> Expected {
+        Expected("a tool", "an object")
+    }
+
+    fn object<A: MapAccess<'de>>(self, mut object: A) -> Result<(), A::Error> {
+        let (mut functions, mut is_group) = (0, false);
+        while let Some(Key(key)) = object.next_key()? {
+            self.1.text(&key);
+            if matches!(&*key, "functionDeclarations" | "function_declarations") {
+                is_group = true;
+                object.next_value_seed(Read(Tools("`functionDeclarations`", &mut functions, self.1)))?;
+            } else {
+                object.next_value_seed(Read(Measure(self.1)))?;
+            }
+        }
+        *self.0 += if is_group { functions } else { 1 };
+        Ok(())
+    }
+}
+
+/// Any value, of which the strings and keys count.
+struct Measure<'a>(&'a mut Estimate);
+
+impl<'de> Shape<'de> for Measure<'_> {
+    fn expected(&self) -> Expected {
+        Expected("it", "a value")
+    }
+
+    fn boolean<E: Error>(self, _: bool) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn number<E: Error>(self, _: Option<u64>) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn fraction<E: Error>(self) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn string<E: Error>(self, text: Cow<'de, str>) -> Result<(), E> {
+        self.0.text(&text);
+        Ok(())
+    }
+
+    fn list<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
+        while list.next_element_seed(Read(Measure(&mut *self.0)))?.is_some() {}
+        Ok(())
+    }
+
+    fn object<A: MapAccess<'de>>(self, mut object: A) -> Result<(), A::Error> {
+        while let Some(Key(key)) = object.next_key()? {
+            self.0.text(&key);
+            object.next_value_seed(Read(Measure(&mut *self.0)))?;
+        }
+        Ok(())
+    }
+}
