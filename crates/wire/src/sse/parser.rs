@@ -1,0 +1,266 @@
+use std::{borrow::Cow, error, fmt, mem, time::Duration};
+
+use super::lines::{Cutter, Field, Lines};
+
+/// One event, as a browser's `EventSource` would give it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Event<'a> {
+    /// The type; `message` if the stream names none.
+    pub event: &'a str,
+    /// The data, its lines joined by LF. What is not UTF-8 was replaced by U+FFFD.
+    pub data: &'a str,
+    /// The last id that the stream gave, in this event or before it; empty if none.
+    pub last_event_id: &'a str,
+}
+
+/// What a [`Parser`] may keep, in bytes as they come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// The longest value of one field; 1 MiB by default. Comments and unknown fields are not kept and may have any length.
+    pub max_line: usize,
+    /// The longest data of one event, all its lines together; 4 MiB by default.
+    pub max_event: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { max_line: 1 << 20, max_event: 4 << 20 }
+    }
+}
+
+/// A stream is not for this parser: something is longer than its [`Limits`]. Holds the limit, in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TooLong {
+    /// The value of a field.
+    Line(usize),
+    /// The data of an event.
+    Event(usize),
+}
+
+impl fmt::Display for TooLong {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Line(limit) => write!(f, "a line of the event stream is longer than {limit} bytes"),
+            Self::Event(limit) => write!(f, "the data of an event is longer than {limit} bytes"),
+        }
+    }
+}
+
+impl error::Error for TooLong {}
+
+/// Reads the events of one stream.
+///
+/// An event that lies in one chunk and has one line of data borrows from the chunk; only what is cut is copied, once,
+/// into buffers that are used again. The end of a stream needs no call: a block without its blank line is no event,
+/// and its id does not count, so dropping the parser is all.
+#[derive(Clone, Debug, Default)]
+pub struct Parser {
+    at: Cutter,
+    failed: Option<TooLong>,
+    limits: Limits,
+    kept: Kept,
+}
+
+/// What outlives a chunk.
+#[derive(Clone, Debug, Default)]
+struct Kept {
+    /// The block has a `data` line.
+    has_data: bool,
+    data: Vec<u8>,
+    event: Vec<u8>,
+    /// The id that the block gives, if any; it counts from the blank line on.
+    has_id: bool,
+    id: String,
+    last_event_id: String,
+    retry: Option<Duration>,
+    /// The length of the value that comes in parts.
+    len: usize,
+    /// That value itself, unless it is data.
+    part: Vec<u8>,
+}
+
+impl Parser {
+    /// A parser at the start of a stream.
+    #[must_use]
+    pub fn new(limits: Limits) -> Self {
+        Self { limits, ..Self::default() }
+    }
+
+    /// Reads one chunk, cut anywhere, and calls `on_event` for each event that it completes.
+    ///
+    /// # Errors
+    /// When something exceeds the limits: the events before it have been given, and every later call fails alike.
+    #[inline]
+    pub fn push(&mut self, chunk: &[u8], on_event: impl FnMut(Event<'_>)) -> Result<(), TooLong> {
+        if let Some(failed) = self.failed {
+            return Err(failed);
+        }
+        let mut read = Read { kept: &mut self.kept, limits: self.limits, data: None, event: None, on_event };
+        let result = self.at.push(chunk, &mut read).map(|()| read.keep());
+        self.failed = result.err();
+        result
+    }
+
+    /// The last id that counts: what a client sends as `Last-Event-ID` when it reconnects; empty if none.
+    #[must_use]
+    pub fn last_event_id(&self) -> &str {
+        &self.kept.last_event_id
+    }
+
+    /// How long the stream asks a client to wait before it reconnects.
+    #[must_use]
+    pub fn retry(&self) -> Option<Duration> {
+        self.kept.retry
+    }
+}
+
+/// One chunk being read.
+struct Read<'p, 'c, F> {
+    kept: &'p mut Kept,
+    limits: Limits,
+    /// All data of the block, while it is one line of this chunk.
+    data: Option<&'c [u8]>,
+    /// The block's event type, if this chunk holds it.
+    event: Option<&'c [u8]>,
+    on_event: F,
+}
+
+impl<'c, F: FnMut(Event<'_>)> Lines<'c> for Read<'_, 'c, F> {
+    type Error = TooLong;
+
+    #[inline]
+    fn whole(&mut self, field: Field, value: &'c [u8]) -> Result<(), TooLong> {
+        if value.len() > self.limits.max_line {
+            return Err(TooLong::Line(self.limits.max_line));
+        }
+        match field {
+            Field::Data if !self.kept.has_data && value.len() <= self.limits.max_event => {
+                self.kept.has_data = true;
+                self.data = Some(value);
+            }
+            Field::Data => {
+                self.begin(field)?;
+                self.append(value)?;
+            }
+            Field::Event => self.event = Some(value),
+            Field::Id => self.kept.set_id(value),
+            Field::Retry => self.kept.set_retry(value),
+        }
+        Ok(())
+    }
+
+    fn begin(&mut self, field: Field) -> Result<(), TooLong> {
+        self.kept.len = 0;
+        self.kept.part.clear();
+        if field == Field::Data && mem::replace(&mut self.kept.has_data, true) {
+            if let Some(data) = self.data.take() {
+                self.kept.data.extend_from_slice(data);
+            }
+            self.append(b"\n")?;
+        }
+        Ok(())
+    }
+
+    fn more(&mut self, field: Field, piece: &'c [u8]) -> Result<(), TooLong> {
+        self.kept.len += piece.len();
+        if self.kept.len > self.limits.max_line {
+            return Err(TooLong::Line(self.limits.max_line));
+        }
+        if field == Field::Data {
+            return self.append(piece);
+        }
+        append(&mut self.kept.part, piece, self.limits.max_line);
+        Ok(())
+    }
+
+    fn end(&mut self, field: Field) {
+        let kept = &mut *self.kept;
+        let part = mem::take(&mut kept.part);
+        match field {
+            Field::Data => {}
+            Field::Event => {
+                self.event = None;
+                kept.part = mem::replace(&mut kept.event, part);
+                return;
+            }
+            Field::Id => kept.set_id(&part),
+            Field::Retry => kept.set_retry(&part),
+        }
+        kept.part = part;
+    }
+
+    #[inline]
+    fn blank(&mut self) {
+        let kept = &mut *self.kept;
+        if mem::take(&mut kept.has_id) {
+            mem::swap(&mut kept.id, &mut kept.last_event_id);
+        }
+        let event = self.event.take();
+        if mem::take(&mut kept.has_data) {
+            let data = decode(self.data.take().unwrap_or(&kept.data));
+            let event = match event.unwrap_or(&kept.event) {
+                b"" => Cow::Borrowed("message"),
+                event => decode(event),
+            };
+            (self.on_event)(Event { event: &event, data: &data, last_event_id: &kept.last_event_id });
+        }
+        kept.data.clear();
+        kept.event.clear();
+    }
+}
+
+impl<F> Read<'_, '_, F> {
+    fn append(&mut self, piece: &[u8]) -> Result<(), TooLong> {
+        let (data, limit) = (&mut self.kept.data, self.limits.max_event);
+        if piece.len() > limit - data.len() {
+            return Err(TooLong::Event(limit));
+        }
+        append(data, piece, limit);
+        Ok(())
+    }
+
+    /// The chunk ends: keeps what the block borrows from it.
+    fn keep(&mut self) {
+        if let Some(data) = self.data.take() {
+            append(&mut self.kept.data, data, self.limits.max_event);
+        }
+        if let Some(event) = self.event.take() {
+            self.kept.event.clear();
+            append(&mut self.kept.event, event, self.limits.max_line);
+        }
+    }
+}
+
+impl Kept {
+    fn set_id(&mut self, value: &[u8]) {
+        if memchr::memchr(0, value).is_none() {
+            self.has_id = true;
+            self.id.clear();
+            self.id.push_str(&decode(value));
+        }
+    }
+
+    /// Digits only; what no `u64` holds is as good as no digits.
+    fn set_retry(&mut self, value: &[u8]) {
+        // Rust's own parser also takes a sign.
+        if value.iter().all(u8::is_ascii_digit) {
+            let millis = str::from_utf8(value).ok().and_then(|digits| digits.parse().ok());
+            self.retry = millis.map(Duration::from_millis).or(self.retry);
+        }
+    }
+}
+
+/// Grows as a vector does, but not beyond `limit`, which the caller has checked.
+fn append(buffer: &mut Vec<u8>, piece: &[u8], limit: usize) {
+    let need = buffer.len() + piece.len();
+    if need > buffer.capacity() {
+        let grown = need.max(buffer.capacity() * 2).max(64).min(limit.max(need));
+        buffer.reserve_exact(grown - buffer.len());
+    }
+    buffer.extend_from_slice(piece);
+}
+
+fn decode(bytes: &[u8]) -> Cow<'_, str> {
+    // Much faster than `from_utf8_lossy` on what is right.
+    str::from_utf8(bytes).map_or_else(|_| String::from_utf8_lossy(bytes), Cow::Borrowed)
+}
