@@ -36,7 +36,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let response = client.ready().await?.call(request).await?;
 
     // Where the layer writes what it sees; it can be read at any time while the body passes.
-    let report = response.extensions().get::<BodyReport>().cloned().ok_or("the answer is no stream of events")?;
+    let report =
+        response.extensions().get::<BodyReport>().cloned().ok_or("the answer is no stream of events")?;
     let mut body = response.into_body();
     while let Some(frame) = body.frame().await {
         if let Some(data) = frame?.data_ref() {

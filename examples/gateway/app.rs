@@ -8,6 +8,7 @@ use std::{
     },
 };
 
+use ::metrics::gauge;
 use axum::{
     Router,
     body::Body,
@@ -19,6 +20,7 @@ use axum::{
 use dashpot::sse::{MetricsObserver, SsePassthroughLayer};
 use http::{Request, Response, StatusCode, header};
 use metrics_exporter_prometheus::PrometheusHandle;
+use tokio::runtime::Handle;
 use tower::{Service, ServiceBuilder};
 
 use crate::{config::Config, exchange, intake::IntakeLayer, metrics, proxy::Proxy};
@@ -81,5 +83,6 @@ async fn ready(State(draining): State<Arc<AtomicBool>>) -> (StatusCode, &'static
 }
 
 async fn render(State(metrics): State<PrometheusHandle>) -> impl IntoResponse {
+    gauge!("gateway_tasks").set(Handle::current().metrics().num_alive_tasks() as f64);
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], metrics.render())
 }

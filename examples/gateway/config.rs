@@ -39,6 +39,8 @@ pub(crate) struct Upstream {
     base_url: String,
     #[serde(default = "default_connect_timeout_ms")]
     connect_timeout_ms: u64,
+    #[serde(default = "default_max_idle_connections")]
+    pub(crate) max_idle_connections: usize,
     #[serde(default)]
     pub(crate) http2_prior_knowledge: bool,
     pub(crate) ca_file: Option<PathBuf>,
@@ -169,6 +171,10 @@ fn default_connect_timeout_ms() -> u64 {
     5000
 }
 
+fn default_max_idle_connections() -> usize {
+    1000
+}
+
 /// Puts a variable's value at `a__b`: as a number or a truth value if it reads as one, else as text.
 fn put(table: &mut Table, key: &str, value: String) -> Result<(), String> {
     let (mut table, mut key) = (table, key);
@@ -232,7 +238,11 @@ mod tests {
         assert!(reason("", &[]).contains("missing field `upstream`"));
         assert!(reason("lisen = 1", &[]).contains("line 1"));
         let typo = format!("{MINIMAL}[intake]\nmax_body = 1\n");
-        assert!(reason(&typo, &[]).contains("unknown field `max_body`, expected one of"), "{}", reason(&typo, &[]));
+        assert!(
+            reason(&typo, &[]).contains("unknown field `max_body`, expected one of"),
+            "{}",
+            reason(&typo, &[])
+        );
         let typo = reason(MINIMAL, &[("GATEWAY_LISTNE", "x")]);
         assert!(typo.contains("with GATEWAY_LISTNE") && typo.contains("unknown field `listne`"), "{typo}");
         assert!(reason(MINIMAL, &[("GATEWAY_UPSTREAM__BASE_URL__X", "1")]).contains("is no section"));

@@ -6,7 +6,11 @@
 //!
 //! Clients speak the upstream's own API (OpenAI, Anthropic or Gemini) to it and see the upstream's own bytes.
 //! `GET /` is a page that streams, `/healthz` and `/readyz` are for an orchestrator, `/metrics` for Prometheus.
-#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program: its first line tells where it listens")]
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a program: its first line tells where it listens"
+)]
 
 use std::{path::PathBuf, process::ExitCode};
 
@@ -49,6 +53,10 @@ async fn run(config: Config) -> Result<(), String> {
         .await
         .map_err(|error| format!("cannot listen on {}: {error}", config.listen))?;
     let address = listener.local_addr().map_err(|error| error.to_string())?;
+    // Each stream holds two connections; the usual soft limit of 1,024 files is for programs that use select(2).
+    if let Err(error) = rlimit::increase_nofile_limit(u64::MAX) {
+        tracing::warn!(%error, "the limit of open files stays as it is");
+    }
     let app = app::App::new(&config)?;
     println!("gateway listening on http://{address}");
     serve::serve(listener, app, &config, serve::shutdown_signal()).await

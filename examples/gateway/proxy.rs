@@ -35,6 +35,9 @@ const HOP_BY_HOP: [HeaderName; 6] = [
     header::UPGRADE,
 ];
 
+/// How long an unused connection to the upstream is kept; servers in front of models close theirs after a minute or more.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(90);
+
 #[derive(Clone, Debug)]
 pub(crate) struct Proxy {
     client: Client<HttpsConnector<HttpConnector>, Body>,
@@ -65,6 +68,8 @@ impl Proxy {
             .http2_only(upstream.http2_prior_knowledge)
             .timer(TokioTimer::new())
             .pool_timer(TokioTimer::new())
+            .pool_idle_timeout(IDLE_TIMEOUT)
+            .pool_max_idle_per_host(upstream.max_idle_connections)
             .http2_keep_alive_interval(Duration::from_secs(30))
             .http2_adaptive_window(true)
             .build(https);
