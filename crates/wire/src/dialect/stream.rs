@@ -269,7 +269,7 @@ impl Facts {
             (Field::Error, Scalar::Object) => self.failed = true,
             (Field::Error, Scalar::Str(text)) => self.failed |= !text.is_empty(),
             (Field::ErrorWord, Scalar::Str(word)) => {
-                self.error = self.error.max(Some(ErrorClass::of_word(word)))
+                self.error = self.error.max(Some(ErrorClass::of_word(word)));
             }
             (Field::ErrorWord, Scalar::Number(number)) => {
                 self.error = self.error.max(Some(ErrorClass::of_status(number)));

@@ -1,9 +1,9 @@
 use std::borrow::Cow;
 
-use serde::de::{DeserializeSeed, Error, IgnoredAny, MapAccess};
+use serde::de::{DeserializeSeed, Error, MapAccess};
 
 use super::{
-    shape::{Expected, Flag, Key, Limit, Read, Shape, Text},
+    shape::{Expected, Flag, Key, Limit, Read, Shape, Text, ignore},
     text::{Content, Input, Prompt, Tools, Turns},
 };
 use crate::dialect::Dialect;
@@ -91,7 +91,7 @@ impl<'de> Shape<'de> for Root<'_, 'de> {
         let (mut seen, mut max_tokens) = (0_u16, None);
         while let Some(Key(key)) = object.next_key()? {
             let Some((field, name)) = field(dialect, &key) else {
-                object.next_value::<IgnoredAny>()?;
+                ignore(&mut object)?;
                 continue;
             };
             // Of two equal keys, parsers take the first or the last: we and the upstream might not read the same.
@@ -120,7 +120,7 @@ impl<'de> Shape<'de> for Root<'_, 'de> {
                     object.next_value_seed(Read(turns))?;
                 }
                 Field::Input => {
-                    object.next_value_seed(Read(Input { name, dialect, prompt: &mut body.prompt }))?
+                    object.next_value_seed(Read(Input { name, dialect, prompt: &mut body.prompt }))?;
                 }
             }
         }
@@ -143,9 +143,7 @@ impl<'de> Shape<'de> for GenerationConfig<'_> {
                 "maxOutputTokens" | "max_output_tokens" => {
                     object.next_value_seed(Read(Limit("`maxOutputTokens`", self.0)))?;
                 }
-                _ => {
-                    object.next_value::<IgnoredAny>()?;
-                }
+                _ => ignore(&mut object)?,
             }
         }
         Ok(())

@@ -4,7 +4,7 @@ use std::{borrow::Cow, fmt};
 
 use serde::{
     Deserialize,
-    de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor},
+    de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor},
 };
 
 /// What may stand at one place, and where it goes. What is not taken is refused: by the place's name, since that is
@@ -119,6 +119,11 @@ impl<'de, S: Shape<'de>> Visitor<'de> for Read<S> {
 #[derive(Deserialize)]
 #[serde(transparent)]
 pub(super) struct Key<'a>(#[serde(borrow)] pub(super) Cow<'a, str>);
+
+/// Passes over the value of a member.
+pub(super) fn ignore<'de, A: MapAccess<'de>>(object: &mut A) -> Result<(), A::Error> {
+    object.next_value::<IgnoredAny>().map(drop)
+}
 
 /// A string, for the field of this name.
 pub(super) struct Text<'a, 'de>(pub(super) &'static str, pub(super) &'a mut Option<Cow<'de, str>>);

@@ -2,9 +2,9 @@
 
 use std::borrow::Cow;
 
-use serde::de::{Error, IgnoredAny, MapAccess, SeqAccess};
+use serde::de::{Error, MapAccess, SeqAccess};
 
-use super::shape::{Expected, Key, Read, Shape, Text};
+use super::shape::{Expected, Key, Read, Shape, Text, ignore};
 use crate::dialect::Dialect;
 
 /// What the model will read.
@@ -79,16 +79,14 @@ impl<'de> Shape<'de> for Turn<'_, 'de> {
             match &*key {
                 "role" => object.next_value_seed(Read(Text("`role`", &mut role)))?,
                 "content" => {
-                    object.next_value_seed(Read(Content::heard("`content`", &mut heard, estimate)))?
+                    object.next_value_seed(Read(Content::heard("`content`", &mut heard, estimate)))?;
                 }
                 "parts" => object.next_value_seed(Read(Content::heard("`parts`", &mut heard, estimate)))?,
                 "output" => object.next_value_seed(Read(Content::unheard("`output`", estimate)))?,
                 "tool_calls" | "function_call" | "arguments" | "input" => {
                     object.next_value_seed(Read(Measure(estimate)))?;
                 }
-                _ => {
-                    object.next_value::<IgnoredAny>()?;
-                }
+                _ => ignore(&mut object)?,
             }
         }
         estimate.tokens += Estimate::TOKENS_PER_MESSAGE;
@@ -213,9 +211,7 @@ impl<'de> Shape<'de> for Content<'_, 'de> {
                 "content" => object.next_value_seed(Read(Content::unheard("`content`", self.estimate)))?,
                 "thinking" | "input" | "functionCall" | "function_call" | "functionResponse"
                 | "function_response" => object.next_value_seed(Read(Measure(self.estimate)))?,
-                _ => {
-                    object.next_value::<IgnoredAny>()?;
-                }
+                _ => ignore(&mut object)?,
             }
         }
         Ok(())
