@@ -130,17 +130,15 @@ impl<'c, F: FnMut(Event<'_>)> Lines<'c> for Read<'_, 'c, F> {
 
     #[inline]
     fn whole(&mut self, field: Field, value: &'c [u8]) -> Result<(), TooLong> {
-        if value.len() > self.limits.max_line {
-            return Err(TooLong::Line(self.limits.max_line));
+        if field == Field::Data && self.kept.has_data {
+            self.begin(field)?;
+            return self.more(field, value);
         }
+        self.check(field, 0, value.len())?;
         match field {
-            Field::Data if !self.kept.has_data && value.len() <= self.limits.max_event => {
+            Field::Data => {
                 self.kept.has_data = true;
                 self.data = Some(value);
-            }
-            Field::Data => {
-                self.begin(field)?;
-                self.append(value)?;
             }
             Field::Event => self.event = Some(value),
             Field::Id => self.kept.set_id(value),
@@ -154,22 +152,20 @@ impl<'c, F: FnMut(Event<'_>)> Lines<'c> for Read<'_, 'c, F> {
         self.kept.part.clear();
         if field == Field::Data && mem::replace(&mut self.kept.has_data, true) {
             if let Some(data) = self.data.take() {
-                self.kept.data.extend_from_slice(data);
+                self.append(field, data);
             }
-            self.append(b"\n")?;
+            if self.kept.data.len() == self.limits.max_event {
+                return Err(TooLong::Event(self.limits.max_event));
+            }
+            self.append(field, b"\n");
         }
         Ok(())
     }
 
     fn more(&mut self, field: Field, piece: &'c [u8]) -> Result<(), TooLong> {
+        self.check(field, self.kept.len, piece.len())?;
         self.kept.len += piece.len();
-        if self.kept.len > self.limits.max_line {
-            return Err(TooLong::Line(self.limits.max_line));
-        }
-        if field == Field::Data {
-            return self.append(piece);
-        }
-        append(&mut self.kept.part, piece, self.limits.max_line);
+        self.append(field, piece);
         Ok(())
     }
 
@@ -210,19 +206,35 @@ impl<'c, F: FnMut(Event<'_>)> Lines<'c> for Read<'_, 'c, F> {
 }
 
 impl<F> Read<'_, '_, F> {
-    fn append(&mut self, piece: &[u8]) -> Result<(), TooLong> {
-        let (data, limit) = (&mut self.kept.data, self.limits.max_event);
-        if piece.len() > limit - data.len() {
-            return Err(TooLong::Event(limit));
+    /// Whether a value of `have` bytes may have `more`. Where two limits are exceeded, the one that the bytes come to
+    /// first: how the stream was cut must not show.
+    #[inline]
+    fn check(&self, field: Field, have: usize, more: usize) -> Result<(), TooLong> {
+        let Limits { max_line, max_event } = self.limits;
+        let line = max_line - have;
+        let event = if field == Field::Data { max_event - self.kept.data.len() } else { usize::MAX };
+        if more <= line.min(event) {
+            Ok(())
+        } else if line <= event {
+            Err(TooLong::Line(max_line))
+        } else {
+            Err(TooLong::Event(max_event))
         }
-        append(data, piece, limit);
-        Ok(())
+    }
+
+    fn append(&mut self, field: Field, piece: &[u8]) {
+        match field {
+            Field::Data => append(&mut self.kept.data, piece, self.limits.max_event),
+            Field::Event | Field::Id | Field::Retry => {
+                append(&mut self.kept.part, piece, self.limits.max_line)
+            }
+        }
     }
 
     /// The chunk ends: keeps what the block borrows from it.
     fn keep(&mut self) {
         if let Some(data) = self.data.take() {
-            append(&mut self.kept.data, data, self.limits.max_event);
+            self.append(Field::Data, data);
         }
         if let Some(event) = self.event.take() {
             self.kept.event.clear();
@@ -250,11 +262,11 @@ impl Kept {
     }
 }
 
-/// Grows as a vector does, but not beyond `limit`, which the caller has checked.
+/// Grows as a vector does, but never beyond `limit`, within which the caller keeps.
 fn append(buffer: &mut Vec<u8>, piece: &[u8], limit: usize) {
     let need = buffer.len() + piece.len();
     if need > buffer.capacity() {
-        let grown = need.max(buffer.capacity() * 2).max(64).min(limit.max(need));
+        let grown = need.max(2 * buffer.capacity()).max(64).min(limit);
         buffer.reserve_exact(grown - buffer.len());
     }
     buffer.extend_from_slice(piece);
