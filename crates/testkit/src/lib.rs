@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 pub mod body;
+pub mod model_server;
 pub mod strict;
 mod trigger;
 
