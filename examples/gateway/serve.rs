@@ -1,6 +1,8 @@
 //! Accepts connections, and ends them in order.
 
 use std::{
+    io,
+    net::SocketAddr,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -15,7 +17,7 @@ use hyper_util::{
     service::TowerToHyperService,
 };
 use tokio::{
-    net::TcpListener,
+    net::{TcpListener, TcpSocket},
     signal::unix::{SignalKind, signal},
     sync::Semaphore,
 };
@@ -28,6 +30,19 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// A peer on HTTP/2 that does not answer a ping for so long is gone.
 const KEEP_ALIVE: Duration = Duration::from_secs(20);
+
+/// How many connections the kernel may hold for us: when thousands of clients come at once, one that finds no place
+/// tries again only after a second.
+const BACKLOG: u32 = 4096;
+
+/// Listens on `address`.
+pub(crate) fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    // A gateway that is started again must not wait for the connections of the last one to be forgotten.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}
 
 /// Serves until `shutdown` is ready, then lets what is under way end, for as long as the configuration allows.
 pub(crate) async fn serve(

@@ -1,0 +1,120 @@
+//! Two thousand streams at once through the gateway: every byte arrives, and nothing stays behind.
+
+mod support;
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use dashpot_testkit::model_server::{Config, Distribution, ModelServer};
+use http::{Request, header};
+use http_body_util::{BodyExt, Full};
+use hyper_util::{
+    client::legacy::{Client, connect::HttpConnector},
+    rt::TokioExecutor,
+};
+use support::Gateway;
+use tokio::task::JoinSet;
+
+const STREAMS: usize = 2000;
+
+/// A connection of HTTP/2 carries 200 at once by hyper's default.
+const STREAMS_PER_HTTP2_CONNECTION: usize = 200;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_thousand_streams_at_once_arrive_whole_and_leave_nothing_behind() {
+    // A client and a server in this process.
+    rlimit::increase_nofile_limit(u64::MAX).expect("the limit of open files can be raised");
+    for http2 in [false, true] {
+        streams(http2).await;
+    }
+}
+
+async fn streams(http2: bool) {
+    let timed = Config {
+        // Long enough for the last stream to begin before the first one ends.
+        ttft_ms: Distribution::Constant(5000.0),
+        gap_ms: Distribution::Constant(10.0),
+        output_tokens: Distribution::Uniform { low: 10.0, high: 40.0 },
+        ..Config::default()
+    };
+    // The same seed says the same, at once.
+    let oracle = ModelServer::start(Config { time_scale: 0.0, ..timed.clone() }).expect("it starts");
+    let upstream = ModelServer::start(timed).expect("it starts");
+    let gateway = Gateway::start(&upstream.url());
+    let before = Held::by(&gateway).await;
+
+    let per_client = if http2 { STREAMS_PER_HTTP2_CONNECTION } else { STREAMS };
+    let clients: Vec<_> = (0..STREAMS / per_client).map(|_| client(http2)).collect();
+    let mut answers = JoinSet::new();
+    for number in 0..STREAMS {
+        let (client, url) = (clients[number / per_client].clone(), gateway.url().to_owned());
+        answers.spawn(async move { (number, ask(&client, &url, number).await) });
+    }
+    drop(clients);
+    let direct = client(false);
+    while let Some(answer) = answers.join_next().await {
+        let (number, answer) = answer.expect("no task panics");
+        let expected = ask(&direct, &oracle.url(), number).await;
+        assert!(answer.ends_with(b"data: [DONE]\n\n"), "stream {number} is cut: {answer:?}");
+        assert_eq!(answer, expected, "stream {number}");
+    }
+    let stats = upstream.stats();
+    assert_eq!(stats.peak, STREAMS as u64, "not all streams were under way at once");
+    assert_eq!((stats.served, stats.aborted, stats.faulted), (STREAMS as u64, 0, 0));
+
+    // The gateway keeps some connections to the upstream for later; they go when the upstream does.
+    upstream.shutdown().await;
+    let mut after = Held::by(&gateway).await;
+    for _ in 0..100 {
+        if after == before {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        after = Held::by(&gateway).await;
+    }
+    assert_eq!(after, before, "something stayed behind (http2: {http2})");
+}
+
+/// What the gateway holds, the connection that asks for it included.
+#[derive(Debug, PartialEq)]
+struct Held {
+    exchanges: u64,
+    tasks: u64,
+    files: usize,
+}
+
+impl Held {
+    async fn by(gateway: &Gateway) -> Self {
+        let request = Request::get(format!("{}/metrics", gateway.url())).body(Full::default());
+        let metrics = send(&client(false), request.expect("it is well-formed")).await;
+        let metrics = String::from_utf8(metrics.to_vec()).expect("metrics are text");
+        let value = |name: &str| {
+            let line = metrics.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+            line.map_or(0, |value| value.parse().expect("a whole number"))
+        };
+        let files = std::fs::read_dir(format!("/proc/{}/fd", gateway.pid())).expect("it runs").count();
+        Self { exchanges: value("gateway_exchanges_in_flight"), tasks: value("gateway_tasks"), files }
+    }
+}
+
+fn client(http2: bool) -> Client<HttpConnector, Full<Bytes>> {
+    Client::builder(TokioExecutor::new()).http2_only(http2).build_http()
+}
+
+async fn ask(client: &Client<HttpConnector, Full<Bytes>>, url: &str, number: usize) -> Bytes {
+    let body = serde_json::json!({
+        "model": "m",
+        "stream": true,
+        "messages": [{ "role": "user", "content": format!("Question {number}") }],
+    });
+    let request = Request::post(format!("{url}/v1/chat/completions"))
+        .header(header::CONTENT_TYPE, "application/json")
+        .body(Full::from(body.to_string()));
+    send(client, request.expect("it is well-formed")).await
+}
+
+async fn send(client: &Client<HttpConnector, Full<Bytes>>, request: Request<Full<Bytes>>) -> Bytes {
+    let response = client.request(request).await.expect("there is an answer");
+    assert_eq!(response.status(), 200);
+    response.into_body().collect().await.expect("the answer is whole").to_bytes()
+}
