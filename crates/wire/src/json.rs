@@ -3,36 +3,14 @@
 //! Not a validator: what holds nothing of interest is only bracketed, and a trailing comma is let through. What it
 //! reports of a valid document is what any parser finds there; what it reports of a broken one ends at the fault.
 
+mod paths;
+
 use std::mem;
 
 use memchr::memchr2;
 
-/// The paths of interest: keys joined by `/`. Arrays do not show, so `choices/delta` is in every element of `choices`.
-#[derive(Debug)]
-pub(crate) struct Paths<F: 'static>(&'static [(&'static str, F)]);
-
-impl<F> Paths<F> {
-    /// # Panics
-    /// At compile time, where a table belongs: unless the paths are in ascending order of bytes and short.
-    pub(crate) const fn new(paths: &'static [(&'static str, F)]) -> Self {
-        assert!(paths.len() < 256);
-        let mut i = 0;
-        while i < paths.len() {
-            assert!(!paths[i].0.is_empty() && paths[i].0.len() < 256);
-            assert!(i == 0 || is_before(paths[i - 1].0.as_bytes(), paths[i].0.as_bytes()));
-            i += 1;
-        }
-        Self(paths)
-    }
-}
-
-const fn is_before(a: &[u8], b: &[u8]) -> bool {
-    let mut i = 0;
-    while i < a.len() && i < b.len() && a[i] == b[i] {
-        i += 1;
-    }
-    i < b.len() && (i == a.len() || a[i] < b[i])
-}
+pub(crate) use self::paths::Paths;
+use self::paths::{Cursor, SEPARATOR};
 
 /// What was found at a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,47 +30,6 @@ pub(crate) const HEAD: usize = 48;
 
 /// How many containers may be open around a scalar of interest; `choices[]/delta/tool_calls[]/function/x` needs seven.
 const MAX_DEPTH: usize = 8;
-
-const SEPARATOR: u8 = b'/';
-
-/// The entries that begin with the path so far: since the table is sorted they are neighbours, so a range compares
-/// exactly, byte by byte, without a hash and without keeping the key.
-#[derive(Clone, Copy, Debug)]
-struct Cursor {
-    start: u8,
-    end: u8,
-    /// The length of the path so far.
-    len: u8,
-}
-
-impl Cursor {
-    fn all<F>(paths: &Paths<F>) -> Self {
-        Self { start: 0, end: u8::try_from(paths.0.len()).unwrap_or(u8::MAX), len: 0 }
-    }
-
-    fn is_empty(self) -> bool {
-        self.start == self.end
-    }
-
-    fn step<F>(&mut self, paths: &Paths<F>, byte: u8) {
-        // An entry that ends here sorts first, as `None` does.
-        let at = |entry: u8| paths.0[usize::from(entry)].0.as_bytes().get(usize::from(self.len)).copied();
-        while self.start < self.end && at(self.start) < Some(byte) {
-            self.start += 1;
-        }
-        while self.start < self.end && at(self.end - 1) > Some(byte) {
-            self.end -= 1;
-        }
-        if self.start < self.end {
-            self.len += 1;
-        }
-    }
-
-    fn field<F: Copy>(self, paths: &Paths<F>) -> Option<F> {
-        let (path, field) = paths.0[usize::from(self.start)..usize::from(self.end)].first()?;
-        (path.len() == usize::from(self.len)).then_some(*field)
-    }
-}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
@@ -146,7 +83,6 @@ pub(crate) struct Scanner {
 
 impl Scanner {
     pub(crate) const fn new() -> Self {
-        const NOWHERE: Cursor = Cursor { start: 0, end: 0, len: 0 };
         Self {
             skipped: 0,
             hex: 0,
@@ -156,8 +92,8 @@ impl Scanner {
             arrays: 0,
             keep: false,
             len: 0,
-            here: NOWHERE,
-            open: [NOWHERE; MAX_DEPTH],
+            here: Cursor::NOWHERE,
+            open: [Cursor::NOWHERE; MAX_DEPTH],
             head: [0; HEAD],
         }
     }
@@ -197,7 +133,7 @@ impl Scanner {
                 State::Broken => return,
                 _ if matches!(byte, b' ' | b'\t' | b'\n' | b'\r') => {}
                 State::Start => {
-                    self.here = Cursor::all(paths);
+                    self.here = Cursor::root(paths);
                     self.value(paths, byte, &mut report);
                 }
                 State::Value if byte == b']' => self.close(true),
@@ -234,7 +170,7 @@ impl Scanner {
                 if let Some(field) = field {
                     report(field, Scalar::Object);
                 }
-                if self.here.len > 0 {
+                if !self.here.is_root() {
                     self.here.step(paths, SEPARATOR);
                 }
                 self.enter(false);
@@ -311,8 +247,8 @@ impl Scanner {
             self.state = match self.state {
                 State::Key => {
                     // An empty key adds nothing to the path, and must not pass for the document itself.
-                    if self.here.len == 0 {
-                        self.here.end = self.here.start;
+                    if self.here.is_root() {
+                        self.here = Cursor::NOWHERE;
                     }
                     State::AfterKey
                 }
@@ -394,7 +330,7 @@ impl Scanner {
                     break;
                 }
                 // A key that holds a separator is not a path.
-                if byte == SEPARATOR { self.here.end = self.here.start } else { self.here.step(paths, byte) }
+                if byte == SEPARATOR { self.here = Cursor::NOWHERE } else { self.here.step(paths, byte) }
             }
         } else if self.keep {
             let room = &mut self.head[usize::from(self.len)..];

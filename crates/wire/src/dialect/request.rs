@@ -1,6 +1,7 @@
 mod body;
 mod shape;
 mod text;
+mod tools;
 
 use std::{borrow::Cow, error::Error, fmt};
 
@@ -9,7 +10,8 @@ use super::{Dialect, path};
 /// What a request asks for, from its body and its path.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RequestFacts {
-    /// The model: from the body, else from the path (Gemini, Azure's deployments). Never empty.
+    /// The model: from the body, else from the path as it is written there (Azure's deployments; Gemini, first of all).
+    /// Never empty.
     pub model: String,
     /// Whether the answer is to be a stream; `false` where the body does not say.
     pub stream: bool,
@@ -21,10 +23,11 @@ pub struct RequestFacts {
     /// How many tokens the model will read, roughly: the bytes (UTF-8) of all texts, tool calls, their results and
     /// tool definitions, divided by four; four more for each message; tokens that are given as numbers, as they are.
     ///
-    /// Four bytes to a token is the rule of thumb that OpenAI and Google state for English, and about four tokens to a
-    /// message is what OpenAI's cookbook counts for the chat format. Good for a reservation that is settled when the
-    /// true count is known, not for a bill: code and languages that a tokenizer knows less have up to twice as many
-    /// tokens, and pictures, sound and files count nothing here.
+    /// Four characters to a token is the rule of thumb that OpenAI and Google state for English, and about four tokens
+    /// to a message is what OpenAI's cookbook counts for the chat format. Bytes do better than characters elsewhere,
+    /// since a character of another script is more of a token; there, expect to be off by a factor of two either way,
+    /// depending on the tokenizer. Pictures, sound and files count nothing. Good for a reservation that is settled when
+    /// the true count is known, not for a bill.
     pub input_tokens_estimate: u64,
     /// The most tokens that the model may write, if the request says.
     pub max_output_tokens: Option<u64>,

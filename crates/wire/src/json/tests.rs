@@ -45,7 +45,7 @@ fn text(value: &str) -> Found {
 
 /// What a parser that holds the whole document finds, in its order.
 fn expected(value: &Value, path: &str, found: &mut Vec<(u8, Found)>) {
-    let field = PATHS.0.iter().find(|(known, _)| *known == path).map(|(_, field)| *field);
+    let field = PATHS.entries().iter().find(|(known, _)| *known == path).map(|(_, field)| *field);
     let here = match value {
         Value::Null => Found::Null,
         Value::Bool(value) => Found::Bool(*value),

@@ -4,7 +4,8 @@ use serde::de::{DeserializeSeed, Error, MapAccess};
 
 use super::{
     shape::{Expected, Flag, Key, Limit, Read, Shape, Text, ignore},
-    text::{Content, Input, Prompt, Tools, Turns},
+    text::{Content, Input, Prompt, Turns},
+    tools::Tools,
 };
 use crate::dialect::Dialect;
 

@@ -4,8 +4,12 @@ use std::{borrow::Cow, fmt};
 
 use serde::{
     Deserialize,
-    de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor},
+    de::{
+        DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor,
+        value::MapAccessDeserializer,
+    },
 };
+use serde_json::Number;
 
 /// What may stand at one place, and where it goes. What is not taken is refused: by the place's name, since that is
 /// what a caller can use, and without a copy, since the text is a stranger's and may be long.
@@ -164,5 +168,13 @@ impl<'de> Shape<'de> for Limit<'_> {
     fn number<E: Error>(self, number: Option<u64>) -> Result<(), E> {
         *self.1 = number;
         Ok(())
+    }
+
+    fn object<A: MapAccess<'de>>(self, object: A) -> Result<(), A::Error> {
+        // So numbers come where any crate of the build turns on serde_json's `arbitrary_precision`.
+        match Number::deserialize(MapAccessDeserializer::new(object)) {
+            Ok(number) => self.number(number.as_u64()),
+            Err(_) => Err(self.expected().not("an object")),
+        }
     }
 }
