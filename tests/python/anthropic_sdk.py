@@ -1,0 +1,122 @@
+"""Anthropic's SDK as its users install it; only its base_url and api_key are set. Each function is a case of tests/sdk.rs."""
+
+import anthropic
+
+from case import fails, leave, main
+
+ASK = {
+    "model": "dashpot-sim",
+    "max_tokens": 256,
+    "messages": [{"role": "user", "content": "Why does variability hurt more than delay?"}],
+}
+SCHEMA = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
+TOOL = {"name": "weather", "description": "The weather now.", "input_schema": SCHEMA}
+
+
+def client(base_url, http):
+    # No retries: each case is about one exchange.
+    return anthropic.Anthropic(
+        base_url=base_url, api_key="secret", max_retries=0, http_client=anthropic.DefaultHttpxClient(**http)
+    )
+
+
+def messages_whole(client):
+    answer = client.messages.create(**ASK)
+    [block] = answer.content
+    assert block.type == "text" and block.text, answer
+    assert answer.stop_reason == "end_turn", answer
+    assert answer.usage.input_tokens > 0 and answer.usage.output_tokens > 0, answer
+
+
+def messages_streaming(client):
+    with client.messages.stream(**ASK) as stream:
+        assert stream.response.headers["x-accel-buffering"] == "no", "the gateway's layer is not there"
+        texts = list(stream.text_stream)
+    answer = stream.get_final_message()
+    assert len(texts) > 1 and "".join(texts) == answer.content[0].text, (texts, answer)
+    assert answer.stop_reason == "end_turn" and answer.usage.output_tokens > 0, answer
+
+
+def messages_raw_events(client):
+    kinds = [event.type for event in client.messages.create(**ASK, stream=True)]
+    assert kinds[:2] == ["message_start", "content_block_start"], kinds
+    assert kinds[-3:] == ["content_block_stop", "message_delta", "message_stop"], kinds
+
+
+def tools_whole(client):
+    answer = client.messages.create(**ASK, tools=[TOOL])
+    [call] = [block for block in answer.content if block.type == "tool_use"]
+    assert call.id and call.name == "weather" and isinstance(call.input, dict), answer
+    assert answer.stop_reason == "tool_use", answer
+
+
+def tools_streaming(client):
+    with client.messages.stream(**ASK, tools=[TOOL]) as stream:
+        pieces = [event.partial_json for event in stream if event.type == "input_json"]
+    answer = stream.get_final_message()
+    [call] = [block for block in answer.content if block.type == "tool_use"]
+    assert pieces and call.name == "weather" and isinstance(call.input, dict), (pieces, answer)
+    assert answer.stop_reason == "tool_use", answer
+
+
+def a_bad_request_is_answered_in_kind(client):
+    error = fails(anthropic.BadRequestError, lambda: client.post("/v1/messages", body={"messages": 1}, cast_to=object))
+    assert error.type == "invalid_request_error" and error.api_message, error.body
+
+
+def status_429(client):
+    error = refused(client, anthropic.RateLimitError, 429, "rate_limit_error")
+    assert float(error.response.headers["retry-after"]) > 0, error.response.headers
+
+
+def status_500(client):
+    refused(client, anthropic.InternalServerError, 500, "api_error")
+
+
+def status_503(client):
+    refused(client, anthropic.ServiceUnavailableError, 503, "api_error")
+
+
+def status_529(client):
+    refused(client, anthropic.OverloadedError, 529, "overloaded_error")
+
+
+def refused(client, kind, status, type):
+    error = fails(kind, lambda: client.messages.create(**ASK))
+    assert error.status_code == status and error.type == type and error.api_message, error
+    return error
+
+
+def error_in_mid_stream(client):
+    seen, error = broken(client)
+    assert seen and isinstance(error, anthropic.APIStatusError) and error.type, (seen, error)
+
+
+def truncation(client):
+    seen, error = broken(client)
+    print(repr(error))
+    assert seen and error is None, (seen, error)
+
+
+def reset(client):
+    seen, error = broken(client)
+    print(repr(error))
+    assert seen and isinstance(error, anthropic.APIConnectionError), (seen, error)
+
+
+def broken(client):
+    """What came of a stream that has no end, and the error after it."""
+    seen = []
+    try:
+        seen.extend(client.messages.create(**ASK, stream=True))
+    except Exception as error:
+        return seen, error
+    return seen, None
+
+
+def client_that_leaves(client):
+    stream = client.messages.create(**ASK, stream=True)
+    leave(client, stream, lambda event: event.type == "content_block_delta")
+
+
+main(globals(), client)

@@ -1,0 +1,151 @@
+//! The official Python SDKs, unmodified, through the gateway to the simulated model server.
+//!
+//! Each test is a function of a script in `tests/python`, with a model server and a gateway of its own.
+
+use std::{
+    io::{BufRead, BufReader},
+    process::Stdio,
+    time::Duration,
+};
+
+use dashpot_testkit::model_server::{Config, End, Fault, FaultRule, ModelServer};
+use support::Gateway;
+use tokio::time::Instant;
+
+mod support;
+
+const OPENAI: &str = "openai_sdk.py";
+const ANTHROPIC: &str = "anthropic_sdk.py";
+
+/// A name for each test, and what it runs: the function of the same name, or the one given.
+macro_rules! cases {
+    ($script:ident $http:literal: $($case:ident)*) => {$(
+        #[tokio::test(flavor = "multi_thread")]
+        async fn $case() {
+            super::run($script, stringify!($case), $http, Config::instant());
+        }
+    )*};
+}
+
+/// The same with something that goes wrong with every request.
+macro_rules! faults {
+    ($script:ident $http:literal: $($case:ident: $fault:literal)*) => {$(
+        #[tokio::test(flavor = "multi_thread")]
+        async fn $case() {
+            let fault: Fault = $fault.parse().unwrap();
+            let faults = vec![FaultRule::rate(fault, 1.0)];
+            super::run($script, stringify!($case), $http, Config { faults, ..Config::instant() });
+        }
+    )*};
+}
+
+mod openai {
+    use super::*;
+
+    cases! { OPENAI "http1":
+        chat_whole chat_streaming chat_helper chat_tools_whole chat_tools_streaming
+        responses_whole responses_streaming completions_whole completions_streaming embeddings models
+        a_bad_request_is_answered_in_kind
+    }
+    faults! { OPENAI "http1":
+        status_429: "rate-limit"
+        status_500: "error"
+        status_503: "unavailable"
+        error_in_mid_stream: "stream-error"
+        truncation: "truncate"
+        reset: "reset"
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn its_own_retries_follow_the_hint_that_the_gateway_passes_on() {
+        let faults = vec![FaultRule::next("rate-limit;ms=20".parse().unwrap(), 2)];
+        run(OPENAI, "retries", "http1", Config { faults, ..Config::instant() });
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_client_that_leaves_is_noticed_at_the_model() {
+        leave(OPENAI, "http1").await;
+    }
+}
+
+mod openai_over_http2 {
+    use super::*;
+
+    cases! { OPENAI "http2": chat_whole chat_streaming responses_streaming }
+    faults! { OPENAI "http2": error_in_mid_stream: "stream-error" truncation: "truncate" reset: "reset" }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_client_that_leaves_is_noticed_at_the_model() {
+        leave(OPENAI, "http2").await;
+    }
+}
+
+mod anthropic {
+    use super::*;
+
+    cases! { ANTHROPIC "http1":
+        messages_whole messages_streaming messages_raw_events tools_whole tools_streaming
+        a_bad_request_is_answered_in_kind
+    }
+    faults! { ANTHROPIC "http1":
+        status_429: "rate-limit"
+        status_500: "error"
+        status_503: "unavailable"
+        status_529: "overloaded"
+        error_in_mid_stream: "stream-error"
+        truncation: "truncate"
+        reset: "reset"
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_client_that_leaves_is_noticed_at_the_model() {
+        leave(ANTHROPIC, "http1").await;
+    }
+}
+
+mod anthropic_over_http2 {
+    use super::*;
+
+    cases! { ANTHROPIC "http2": messages_whole messages_streaming }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_client_that_leaves_is_noticed_at_the_model() {
+        leave(ANTHROPIC, "http2").await;
+    }
+}
+
+fn run(script: &str, case: &str, http: &str, config: Config) {
+    let model = ModelServer::start(config).expect("it starts");
+    let gateway = Gateway::start(&model.url());
+    support::run(support::python(script).args([case, gateway.url(), http]));
+}
+
+/// The time from a client's leaving to the end of its exchange at the model server, which the issue bounds.
+async fn leave(script: &str, http: &str) {
+    let model = ModelServer::start(Config::default()).expect("it starts");
+    let gateway = Gateway::start(&model.url());
+    let mut client = support::python(script)
+        .args(["client_that_leaves", gateway.url(), http])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("python runs");
+    let mut said = String::new();
+    BufReader::new(client.stdout.take().expect("it is piped")).read_line(&mut said).expect("it is text");
+    let left = Instant::now();
+    assert_eq!(said, "leaving\n", "the client failed; its reason stands above");
+
+    let ended = |log: &[_]| {
+        log.iter().any(|exchange: &dashpot_testkit::model_server::Exchange| exchange.end.is_some())
+    };
+    let log = model.wait_for(ended, Duration::from_secs(10)).await.expect("the exchange ends");
+    let [exchange] = &log[..] else { panic!("one exchange was expected: {log:#?}") };
+    assert!(exchange.ended(End::Aborted), "{exchange:#?}");
+    let (_, aborted) = exchange.end.expect("it has ended");
+    let after = aborted.saturating_duration_since(left);
+    println!("{script} over {http}: the model server saw the abort after {after:?}");
+    assert!(after < Duration::from_millis(100), "{after:?}");
+
+    drop(client.stdin.take());
+    assert!(client.wait().expect("it ends").success());
+}

@@ -1,0 +1,123 @@
+//! What the tests share that talk to the gateway as strangers do: the gateway as a program, and other programs.
+#![allow(dead_code, reason = "each test file uses a part of it")]
+
+use std::{
+    env,
+    io::{BufRead, BufReader},
+    path::{Path, PathBuf},
+    process::{Child, ChildStdout, Command, Stdio},
+    sync::OnceLock,
+};
+
+/// The gateway in a process of its own, until it is dropped.
+#[derive(Debug)]
+pub(crate) struct Gateway {
+    process: Child,
+    url: String,
+    /// Kept open: a program may fail when nobody can read what it prints.
+    _output: BufReader<ChildStdout>,
+}
+
+impl Gateway {
+    /// Starts a gateway with the example's configuration in front of `upstream`, on a free port.
+    pub(crate) fn start(upstream: &str) -> Self {
+        Self::with(upstream, &[])
+    }
+
+    /// The same with other variables of the environment too, as in `("GATEWAY_INTAKE__MAX_BODY_BYTES", "1024")`.
+    pub(crate) fn with(upstream: &str, variables: &[(&str, &str)]) -> Self {
+        let mut process = Command::new(gateway())
+            .args(["--config", "examples/gateway/gateway.toml"])
+            .current_dir(env!("CARGO_MANIFEST_DIR"))
+            .env("GATEWAY_LISTEN", "127.0.0.1:0")
+            .env("GATEWAY_UPSTREAM__BASE_URL", upstream)
+            .env("RUST_LOG", "warn")
+            .envs(variables.iter().copied())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("the gateway starts");
+        let mut output = BufReader::new(process.stdout.take().expect("it is piped"));
+        let mut line = String::new();
+        output.read_line(&mut line).expect("the gateway's output is readable");
+        let Some(url) = line.trim_end().strip_prefix("gateway listening on ") else {
+            let status = process.wait();
+            panic!("the gateway said {line:?} and ended: {status:?}; its reason stands above");
+        };
+        Self { url: url.into(), process, _output: output }
+    }
+
+    /// Where it listens, as in `http://127.0.0.1:41234`.
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// The number of its process.
+    pub(crate) fn pid(&self) -> u32 {
+        self.process.id()
+    }
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        // An error means that it has ended already, which the test will have noticed.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// The gateway's program: the one that `cargo xtask test` built, or one built here, once.
+fn gateway() -> &'static Path {
+    static GATEWAY: OnceLock<PathBuf> = OnceLock::new();
+    GATEWAY.get_or_init(|| {
+        if let Some(built) = env::var_os("DASHPOT_GATEWAY") {
+            return built.into();
+        }
+        let build = Command::new(env!("CARGO"))
+            .args(["build", "--quiet", "--locked", "--workspace", "--example", "gateway"])
+            .current_dir(env!("CARGO_MANIFEST_DIR"))
+            .status();
+        assert!(build.expect("cargo runs").success(), "the gateway cannot be built");
+        target().join("debug/examples/gateway")
+    })
+}
+
+/// A script of `tests/python`, with the packages of its `requirements.txt`.
+pub(crate) fn python(script: &str) -> Command {
+    let interpreter =
+        env::var_os("DASHPOT_PYTHON").map_or_else(|| target().join("venv/bin/python"), PathBuf::from);
+    assert!(interpreter.is_file(), "{} is missing: run cargo xtask setup", interpreter.display());
+    let mut command = Command::new(interpreter);
+    // Settings of the person who runs the tests, which the SDKs and their HTTP client would follow.
+    for name in ["ALL_PROXY", "HTTP_PROXY", "HTTPS_PROXY", "OPENAI_BASE_URL", "ANTHROPIC_BASE_URL"] {
+        command.env_remove(name).env_remove(name.to_lowercase());
+    }
+    // Files that Python would write beside the sources.
+    command.env("PYTHONDONTWRITEBYTECODE", "1");
+    command.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/python").join(script));
+    command
+}
+
+/// Runs a program to its end and gives what it printed.
+///
+/// # Panics
+///
+/// With both its outputs, if it fails.
+pub(crate) fn run(command: &mut Command) -> Vec<u8> {
+    let output = command.stdin(Stdio::null()).output();
+    let output = output.unwrap_or_else(|error| panic!("{:?}: {error}", command.get_program()));
+    assert!(
+        output.status.success(),
+        "{command:?}: {}\n{}{}",
+        output.status,
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr),
+    );
+    output.stdout
+}
+
+/// Cargo's target folder: this program is `TARGET/PROFILE/deps/NAME`.
+pub(crate) fn target() -> PathBuf {
+    let exe = env::current_exe().expect("a program knows its file");
+    exe.ancestors().nth(3).expect("it is three folders deep").to_owned()
+}
