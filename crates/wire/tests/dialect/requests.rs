@@ -185,11 +185,8 @@ fn an_error_names_the_field_and_the_place_and_repeats_nothing() {
             r#"{"messages":"secret"}"#,
             "`messages` must be a list of objects, not a string at line 1 column 20",
         ),
-        (
-            r#"{"messages":["secret"]}"#,
-            "`messages` must be a list of objects, not a string at line 1 column 21",
-        ),
-        (r#"{"messages":[null]}"#, "`messages` must be a list of objects, not of null at line 1 column 17"),
+        (r#"{"messages":["secret"]}"#, "`messages` must hold only objects, not a string at line 1 column 21"),
+        (r#"{"messages":[null]}"#, "`messages` must hold only objects, not null at line 1 column 17"),
         (r#"{"messages":[{"role":1}]}"#, "`role` must be a string, not a number at line 1 column 22"),
         (
             r#"{"messages":[{"content":1}]}"#,
@@ -201,6 +198,7 @@ fn an_error_names_the_field_and_the_place_and_repeats_nothing() {
         ),
         (r#"{"tools":{}}"#, "`tools` must be a list, not an object at line 1 column 11"),
         (r#"{"max_tokens":1.5}"#, "`max_tokens` must be a whole number, not a fraction at line 1 column 17"),
+        (r#"{"max_tokens":{}}"#, "`max_tokens` must be a whole number, not an object at line 1 column 16"),
         (r#"{"model":"a","model":"b"}"#, "`model` is there twice at line 1 column 20"),
         (r#"{"model":"m"}"#, "`messages` is missing"),
     ] {

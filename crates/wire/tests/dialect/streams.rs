@@ -260,6 +260,18 @@ fn the_first_error_counts_and_its_most_telling_word() {
 }
 
 #[test]
+fn reading_a_stream_never_allocates() {
+    for stream in streams() {
+        for size in [1, 7, 128, usize::MAX] {
+            let info = allocation_counter::measure(|| {
+                read(Some(stream.dialect), stream.text.as_bytes().chunks(size));
+            });
+            assert_eq!(info.count_total, 0, "{} by {size}", stream.name);
+        }
+    }
+}
+
+#[test]
 fn the_state_of_a_stream_is_small() {
     let size = size_of::<StreamReader>();
     assert!(size <= 224, "{size}");

@@ -80,11 +80,11 @@ struct Root<'a, 'de>(Dialect, &'a mut Body<'de>);
 
 impl<'de> Shape<'de> for Root<'_, 'de> {
     fn expected(&self) -> Expected {
-        Expected("the body", "a JSON object")
+        Expected("the body", "be a JSON object")
     }
 
     fn null<E: Error>(self) -> Result<(), E> {
-        Err(E::custom("the body must be a JSON object, not null"))
+        Err(self.expected().not("null"))
     }
 
     fn object<A: MapAccess<'de>>(self, mut object: A) -> Result<(), A::Error> {
@@ -135,7 +135,7 @@ struct GenerationConfig<'a>(&'a mut Option<u64>);
 
 impl<'de> Shape<'de> for GenerationConfig<'_> {
     fn expected(&self) -> Expected {
-        Expected("`generationConfig`", "an object")
+        Expected("`generationConfig`", "be an object")
     }
 
     fn object<A: MapAccess<'de>>(self, mut object: A) -> Result<(), A::Error> {

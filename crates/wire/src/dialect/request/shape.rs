@@ -14,7 +14,7 @@ use serde_json::Number;
 /// What may stand at one place, and where it goes. What is not taken is refused: by the place's name, since that is
 /// what a caller can use, and without a copy, since the text is a stranger's and may be long.
 pub(super) trait Shape<'de>: Sized {
-    /// Completes "must be", with the name before it.
+    /// What is asked, for the error.
     fn expected(&self) -> Expected;
 
     /// By default the same as if the field were not there.
@@ -48,19 +48,19 @@ pub(super) trait Shape<'de>: Sized {
     }
 }
 
-/// The name of a place and what it must be.
+/// The name of a place and what it must do.
 #[derive(Clone, Copy)]
 pub(super) struct Expected(pub(super) &'static str, pub(super) &'static str);
 
 impl Expected {
-    fn not<E: Error>(self, found: &str) -> E {
+    pub(super) fn not<E: Error>(self, found: &str) -> E {
         E::custom(format_args!("{self}, not {found}"))
     }
 }
 
 impl fmt::Display for Expected {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} must be {}", self.0, self.1)
+        write!(f, "{} must {}", self.0, self.1)
     }
 }
 
@@ -134,7 +134,7 @@ pub(super) struct Text<'a, 'de>(pub(super) &'static str, pub(super) &'a mut Opti
 
 impl<'de> Shape<'de> for Text<'_, 'de> {
     fn expected(&self) -> Expected {
-        Expected(self.0, "a string")
+        Expected(self.0, "be a string")
     }
 
     fn string<E: Error>(self, text: Cow<'de, str>) -> Result<(), E> {
@@ -148,7 +148,7 @@ pub(super) struct Flag<'a>(pub(super) &'static str, pub(super) &'a mut bool);
 
 impl<'de> Shape<'de> for Flag<'_> {
     fn expected(&self) -> Expected {
-        Expected(self.0, "true or false")
+        Expected(self.0, "be true or false")
     }
 
     fn boolean<E: Error>(self, value: bool) -> Result<(), E> {
@@ -162,7 +162,7 @@ pub(super) struct Limit<'a>(pub(super) &'static str, pub(super) &'a mut Option<u
 
 impl<'de> Shape<'de> for Limit<'_> {
     fn expected(&self) -> Expected {
-        Expected(self.0, "a whole number")
+        Expected(self.0, "be a whole number")
     }
 
     fn number<E: Error>(self, number: Option<u64>) -> Result<(), E> {
@@ -173,6 +173,7 @@ impl<'de> Shape<'de> for Limit<'_> {
     fn object<A: MapAccess<'de>>(self, object: A) -> Result<(), A::Error> {
         // So numbers come where any crate of the build turns on serde_json's `arbitrary_precision`.
         match Number::deserialize(MapAccessDeserializer::new(object)) {
+            Ok(number) if number.is_f64() => self.fraction(),
             Ok(number) => self.number(number.as_u64()),
             Err(_) => Err(self.expected().not("an object")),
         }

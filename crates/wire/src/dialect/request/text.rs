@@ -48,7 +48,7 @@ pub(super) struct Turns<'a, 'de> {
 
 impl<'de> Shape<'de> for Turns<'_, 'de> {
     fn expected(&self) -> Expected {
-        Expected(self.name, "a list of objects")
+        Expected(self.name, "be a list of objects")
     }
 
     fn list<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
@@ -68,11 +68,11 @@ struct Turn<'a, 'de> {
 
 impl<'de> Shape<'de> for Turn<'_, 'de> {
     fn expected(&self) -> Expected {
-        Expected(self.name, "a list of objects")
+        Expected(self.name, "hold only objects")
     }
 
     fn null<E: Error>(self) -> Result<(), E> {
-        Err(E::custom(format_args!("{}, not of null", self.expected())))
+        Err(self.expected().not("null"))
     }
 
     fn object<A: MapAccess<'de>>(self, mut object: A) -> Result<(), A::Error> {
@@ -111,7 +111,7 @@ pub(super) struct Input<'a, 'de> {
 
 impl<'de> Shape<'de> for Input<'_, 'de> {
     fn expected(&self) -> Expected {
-        Expected(self.name, "a string or a list")
+        Expected(self.name, "be a string or a list")
     }
 
     fn string<E: Error>(self, text: Cow<'de, str>) -> Result<(), E> {
@@ -182,13 +182,12 @@ impl<'a, 'de> Content<'a, 'de> {
 
 impl<'de> Shape<'de> for Content<'_, 'de> {
     fn expected(&self) -> Expected {
-        Expected(self.name, "a string or a list of parts")
+        Expected(self.name, "be a string or a list of parts")
     }
 
     fn string<E: Error>(self, text: Cow<'de, str>) -> Result<(), E> {
         self.estimate.text(&text);
-        match self.heard {
-            Some(_) | None if text.is_empty() => {}
+        match self.heard.filter(|_| !text.is_empty()) {
             Some(Some(heard)) => {
                 let heard = heard.to_mut();
                 heard.push('\n');
@@ -226,7 +225,7 @@ struct Said<'a, 'de>(Content<'a, 'de>);
 
 impl<'de> Shape<'de> for Said<'_, 'de> {
     fn expected(&self) -> Expected {
-        Expected("`text`", "a string")
+        Expected("`text`", "be a string")
     }
 
     fn string<E: Error>(self, text: Cow<'de, str>) -> Result<(), E> {

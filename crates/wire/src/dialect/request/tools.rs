@@ -12,7 +12,7 @@ pub(super) struct Tools<'a>(pub(super) &'static str, pub(super) &'a mut usize, p
 
 impl<'de> Shape<'de> for Tools<'_> {
     fn expected(&self) -> Expected {
-        Expected(self.0, "a list")
+        Expected(self.0, "be a list")
     }
 
     fn list<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
@@ -25,7 +25,7 @@ struct Tool<'a>(&'a mut usize, &'a mut Estimate);
 
 impl<'de> Shape<'de> for Tool<'_> {
     fn expected(&self) -> Expected {
-        Expected("a tool", "an object")
+        Expected("a tool", "be an object")
     }
 
     fn object<A: MapAccess<'de>>(self, mut object: A) -> Result<(), A::Error> {
@@ -49,7 +49,7 @@ pub(super) struct Measure<'a>(pub(super) &'a mut Estimate);
 
 impl<'de> Shape<'de> for Measure<'_> {
     fn expected(&self) -> Expected {
-        Expected("it", "a value")
+        Expected("it", "be a value")
     }
 
     fn boolean<E: Error>(self, _: bool) -> Result<(), E> {
