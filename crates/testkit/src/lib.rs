@@ -1,6 +1,9 @@
 #![doc = include_str!("../README.md")]
 
+#[cfg(feature = "alloc")]
+pub mod alloc;
 pub mod body;
+pub mod conformance;
 pub mod model_server;
 pub mod strict;
 mod trigger;
