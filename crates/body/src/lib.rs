@@ -1,1 +1,9 @@
-//! Under construction.
+#![doc = include_str!("../README.md")]
+
+mod guard;
+mod guarded;
+mod tracked;
+
+pub use guard::{End, Guard, ReleaseAt};
+pub use guarded::Guarded;
+pub use tracked::{Tracked, is_bodiless};
