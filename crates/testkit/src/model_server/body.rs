@@ -7,13 +7,13 @@ use std::{
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
-use rand::rngs::SmallRng;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::{
-    Config, Distribution, Fault,
+    Fault,
     gate::Slot,
     log::{End, Entry},
+    pace::Pace,
     script::Script,
 };
 
@@ -48,6 +48,8 @@ struct BodyFault {
     fault: Fault,
     /// Parts before it.
     after: usize,
+    /// Whether hyper had time to send what came before.
+    flushed: bool,
     /// What a stream error says.
     event: Bytes,
 }
@@ -85,7 +87,7 @@ impl ReplyBody {
             self.script = self.script.halved();
         }
         let after = if self.script.whole { 1 } else { after }.min(self.script.parts.len().saturating_sub(1));
-        self.fault = Some(BodyFault { fault, after, event: event(after) });
+        self.fault = Some(BodyFault { fault, after, flushed: false, event: event(after) });
         self
     }
 
@@ -94,8 +96,15 @@ impl ReplyBody {
         if !self.rest.is_empty() {
             return self.drip();
         }
-        if let Some(fault) = self.fault.take_if(|fault| fault.after <= self.next) {
+        if let Some(mut fault) = self.fault.take_if(|fault| fault.after <= self.next) {
             match fault.fault {
+                Fault::Reset { .. } if !fault.flushed => {
+                    // On an error hyper throws away what it has not written, perhaps even the head.
+                    fault.flushed = true;
+                    self.fault = Some(fault);
+                    self.pace.due = self.pace.due.max(Instant::now()) + Duration::from_millis(1);
+                    return Step::Wait;
+                }
                 Fault::StreamError { .. } => return Step::Send(fault.event, Some(End::Fault)),
                 Fault::Truncate { .. } => return Step::End,
                 Fault::Reset { .. } => return Step::Reset,
@@ -216,71 +225,6 @@ impl Body for ReplyBody {
     }
 }
 
-/// The times of one answer. They follow from when it began and not from when it is read, as a model does not wait for
-/// a slow reader.
-#[derive(Debug)]
-pub(super) struct Pace {
-    rng: Option<SmallRng>,
-    ttft_ms: Distribution,
-    gap_ms: Distribution,
-    scale: f64,
-    due: Instant,
-    /// The instant that was waited for last.
-    reached: Instant,
-    /// Parts whose time was counted.
-    counted: usize,
-    started: bool,
-}
-
-impl Pace {
-    pub(super) fn new(config: &Config, rng: SmallRng) -> Self {
-        let rng = (config.time_scale > 0.0).then_some(rng);
-        Self { rng, ttft_ms: config.ttft_ms, gap_ms: config.gap_ms, scale: config.time_scale, ..Self::none() }
-    }
-
-    /// Waits for nothing.
-    pub(super) fn none() -> Self {
-        let now = Instant::now();
-        let zero = Distribution::Constant(0.0);
-        Self {
-            rng: None,
-            ttft_ms: zero,
-            gap_ms: zero,
-            scale: 0.0,
-            due: now,
-            reached: now,
-            counted: 0,
-            started: false,
-        }
-    }
-
-    /// The time of so many tokens, the first token's included.
-    pub(super) fn time(&mut self, tokens: usize) -> Duration {
-        let Some(rng) = &mut self.rng else { return Duration::ZERO };
-        let mut ms = 0.0;
-        for _ in 0..tokens {
-            let step = if self.started { self.gap_ms } else { self.ttft_ms };
-            self.started = true;
-            ms += step.sample(rng);
-        }
-        Duration::try_from_secs_f64(ms * self.scale / 1000.0).unwrap_or(Duration::from_secs(u32::MAX.into()))
-    }
-
-    /// Counts the time of this part, once; whether it is still to be waited for.
-    fn pass(&mut self, part: usize, tokens: usize) -> bool {
-        if self.counted == part {
-            self.counted += 1;
-            let time = self.time(tokens);
-            self.due += time;
-        }
-        self.waits().is_some()
-    }
-
-    fn waits(&self) -> Option<Instant> {
-        (self.due > self.reached).then_some(self.due)
-    }
-}
-
 /// What breaks the connection.
 #[derive(Debug)]
 pub(super) struct Reset;
@@ -292,3 +236,133 @@ impl fmt::Display for Reset {
 }
 
 impl std::error::Error for Reset {}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use http::{HeaderMap, Method};
+    use http_body_util::BodyExt;
+    use rand::{SeedableRng, rngs::SmallRng};
+    use serde_json::json;
+
+    use super::*;
+    use crate::model_server::{Config, Distribution, Exchange, log::Log, script::Events};
+
+    /// An answer of a head and three tokens, 100 ms to the first and 20 ms apart, and the log that it is in.
+    struct Answer(ReplyBody, Arc<Log>);
+
+    fn answer() -> Answer {
+        let config = Config {
+            ttft_ms: Distribution::Constant(100.0),
+            gap_ms: Distribution::Constant(20.0),
+            ..Config::default()
+        };
+        let mut events = Events::default();
+        for tokens in [0, 1, 1, 1] {
+            events.data(&json!(tokens), tokens);
+        }
+        let log = Arc::new(Log::new(1));
+        let entry = log.begin(Method::POST, "/".into(), HeaderMap::new());
+        let pace = Pace::new(&config, SmallRng::seed_from_u64(0));
+        Answer(ReplyBody::new(events.done(), pace, entry, None), log)
+    }
+
+    impl Answer {
+        fn fault(self, fault: &str) -> Self {
+            let body = self.0.with_fault(fault.parse().unwrap(), |number| format!("error {number}").into());
+            Self(body, self.1)
+        }
+
+        /// Milliseconds from now, and text; "end" or "reset" at last.
+        async fn read(&mut self) -> Vec<(u128, String)> {
+            let (start, mut seen) = (Instant::now(), Vec::new());
+            loop {
+                let text = match self.0.frame().await {
+                    Some(Ok(frame)) => String::from_utf8(frame.into_data().unwrap().into()).unwrap(),
+                    Some(Err(_)) => "reset".into(),
+                    None => "end".into(),
+                };
+                let over = ["reset", "end"].contains(&&*text);
+                seen.push(((Instant::now() - start).as_millis(), text.replace("data: ", "").trim().into()));
+                if over {
+                    return seen;
+                }
+            }
+        }
+
+        fn log(&self) -> Exchange {
+            self.1.snapshot().remove(0)
+        }
+    }
+
+    fn seen(events: &[(u128, &str)]) -> Vec<(u128, String)> {
+        events.iter().map(|&(at, text)| (at, text.to_owned())).collect()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn every_part_comes_at_its_time() {
+        let mut answer = answer();
+        let all = seen(&[(0, "0"), (100, "1"), (120, "1"), (140, "1"), (140, "[DONE]"), (140, "end")]);
+        assert_eq!(answer.read().await, all);
+        let log = answer.log();
+        assert!(log.ended(End::Complete));
+        assert_eq!((log.events, log.bytes), (5, 4 * 9 + 14));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_slow_reader_finds_what_was_made_meanwhile() {
+        let mut answer = answer();
+        tokio::time::advance(Duration::from_millis(130)).await;
+        let late = seen(&[(0, "0"), (0, "1"), (0, "1"), (10, "1"), (10, "[DONE]"), (10, "end")]);
+        assert_eq!(answer.read().await, late);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn faults_come_after_their_event() {
+        for (fault, last, at) in [
+            ("truncate;after=2", seen(&[(100, "1"), (100, "end")]), 2),
+            ("reset;after=2", seen(&[(100, "1"), (101, "reset")]), 2),
+            ("stream-error;after=1", seen(&[(0, "error 1"), (0, "end")]), 2),
+            ("truncate;after=99", seen(&[(140, "1"), (140, "end")]), 4),
+        ] {
+            let mut answer = answer().fault(fault);
+            let seen = answer.read().await;
+            assert!(seen.ends_with(&last), "{fault}: {seen:?}");
+            assert!(answer.log().ended(End::Fault) && answer.log().events == at, "{fault}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stall_passes_or_does_not() {
+        let mut passes = answer().fault("stall;after=2;ms=500");
+        let rest = seen(&[(100, "1"), (620, "1"), (640, "1"), (640, "[DONE]"), (640, "end")]);
+        assert!(passes.read().await.ends_with(&rest));
+        assert!(passes.log().ended(End::Complete));
+        let mut never = answer().fault("stall;after=0");
+        assert!(tokio::time::timeout(Duration::from_secs(9999), never.read()).await.is_err());
+        let log = never.1.clone();
+        drop(never);
+        assert!(log.snapshot()[0].ended(End::Aborted));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_drip_cuts_anywhere() {
+        let mut answer = answer().fault("slow-drip;bytes=5;ms=1");
+        let drip = seen(&[(0, "data:"), (1, "0"), (102, "data:"), (103, "1")]);
+        assert!(answer.read().await.starts_with(&drip));
+        assert_eq!(answer.log().events, 5);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_document_knows_its_length_unless_a_fault_may_cut_it() {
+        let document = || ReplyBody::plain(Script::json(&json!("abcd")));
+        assert_eq!(document().size_hint().exact(), Some(6));
+        let mut cut = Answer(
+            document().with_fault(Fault::Truncate { after: 3 }, |_| Bytes::new()),
+            Arc::new(Log::new(1)),
+        );
+        assert_eq!(cut.0.size_hint().exact(), None);
+        assert_eq!(cut.read().await, seen(&[(0, "\"ab"), (0, "end")]));
+    }
+}
