@@ -19,7 +19,9 @@ fn stream(events: usize) -> Vec<u8> {
     let mut out = b"\xef\xbb\xbf: hello\r\n".to_vec();
     for n in 0..events {
         let data = format!("{{\"n\": {n}, \"text\": \"{}\"}}\nsecond line", "\u{e4}".repeat(n % 300));
-        Message { event: "delta", id: Some(&n.to_string()), data: &data }.write(&mut out).unwrap();
+        Message { event: "delta", id: Some(&n.to_string()), data: &data }
+            .write(&mut out)
+            .expect("names of one line");
     }
     out
 }

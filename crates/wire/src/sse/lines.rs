@@ -41,6 +41,9 @@ pub(super) enum Cutter {
 
 const BOM: &[u8] = "\u{feff}".as_bytes();
 
+/// From so many bytes of a line it is clear which field it is and where its value begins.
+const ENOUGH: usize = "retry: ".len();
+
 impl Default for Cutter {
     fn default() -> Self {
         Self::Bom(0)
@@ -62,13 +65,18 @@ impl Cutter {
         }
         // The line that an earlier chunk began.
         if *self != Self::LineStart {
-            let Some(end) = memchr2(b'\n', b'\r', rest) else { return self.part(rest, lines) };
-            self.part(&rest[..end], lines)?;
+            let end = line_end(rest);
+            let part = &rest[..end.unwrap_or(rest.len())];
+            match *self {
+                Self::Value(field) if !part.is_empty() => lines.more(field, part)?,
+                _ => self.part(part, lines)?,
+            }
+            let Some(end) = end else { return Ok(()) };
             self.finish(lines)?;
             rest = self.skip_end(rest, end);
         }
         // The lines that lie in this chunk.
-        while let Some(end) = memchr2(b'\n', b'\r', rest) {
+        while let Some(end) = line_end(rest) {
             if end == 0 {
                 lines.blank();
             } else if let Some((field, value)) = field(&rest[..end]) {
@@ -77,7 +85,16 @@ impl Cutter {
             rest = self.skip_end(rest, end);
         }
         // The line that a later chunk will end.
-        if rest.is_empty() { Ok(()) } else { self.part(rest, lines) }
+        if rest.len() < ENOUGH {
+            return self.part(rest, lines);
+        }
+        let Some((field, value)) = field(rest) else {
+            *self = Self::Skip;
+            return Ok(());
+        };
+        *self = Self::Value(field);
+        lines.begin(field)?;
+        if value.is_empty() { Ok(()) } else { lines.more(field, value) }
     }
 
     /// Drops what belongs to no line: the one byte order mark, the LF of a CRLF that was cut in two.
@@ -177,6 +194,15 @@ impl Field {
             Self::Retry => b"retry",
         }
     }
+}
+
+#[inline]
+fn line_end(bytes: &[u8]) -> Option<usize> {
+    // Too little for the call to pay.
+    if bytes.len() < 8 {
+        return bytes.iter().position(|&byte| byte == b'\n' || byte == b'\r');
+    }
+    memchr2(b'\n', b'\r', bytes)
 }
 
 /// The field and the value of a whole line.

@@ -162,6 +162,7 @@ impl<'c, F: FnMut(Event<'_>)> Lines<'c> for Read<'_, 'c, F> {
         Ok(())
     }
 
+    #[inline]
     fn more(&mut self, field: Field, piece: &'c [u8]) -> Result<(), TooLong> {
         self.check(field, self.kept.len, piece.len())?;
         self.kept.len += piece.len();
@@ -222,11 +223,12 @@ impl<F> Read<'_, '_, F> {
         }
     }
 
+    #[inline]
     fn append(&mut self, field: Field, piece: &[u8]) {
         match field {
             Field::Data => append(&mut self.kept.data, piece, self.limits.max_event),
             Field::Event | Field::Id | Field::Retry => {
-                append(&mut self.kept.part, piece, self.limits.max_line)
+                append(&mut self.kept.part, piece, self.limits.max_line);
             }
         }
     }
@@ -263,13 +265,18 @@ impl Kept {
 }
 
 /// Grows as a vector does, but never beyond `limit`, within which the caller keeps.
+#[inline]
 fn append(buffer: &mut Vec<u8>, piece: &[u8], limit: usize) {
-    let need = buffer.len() + piece.len();
-    if need > buffer.capacity() {
-        let grown = need.max(2 * buffer.capacity()).max(64).min(limit);
-        buffer.reserve_exact(grown - buffer.len());
+    if piece.len() > buffer.capacity() - buffer.len() {
+        grow(buffer, buffer.len() + piece.len(), limit);
     }
     buffer.extend_from_slice(piece);
+}
+
+#[cold]
+fn grow(buffer: &mut Vec<u8>, need: usize, limit: usize) {
+    let grown = need.max(2 * buffer.capacity()).max(64).min(limit);
+    buffer.reserve_exact(grown - buffer.len());
 }
 
 fn decode(bytes: &[u8]) -> Cow<'_, str> {

@@ -11,7 +11,7 @@ fn reference(chunks: &[&[u8]]) -> Parsed {
     for chunk in chunks {
         let mut chunk = Bytes::copy_from_slice(chunk);
         while let Some(event) = decoder.next(&mut chunk) {
-            match event.unwrap() {
+            match event.expect("below its limit") {
                 SseEvent::Message(message) => parsed.events.push((
                     message.event.into_owned(),
                     message.data,

@@ -7,8 +7,8 @@ use crate::support::parse;
 
 fn write(message: Message<'_>) -> String {
     let mut out = Vec::new();
-    message.write(&mut out).unwrap();
-    String::from_utf8(out).unwrap()
+    message.write(&mut out).expect("names of one line");
+    String::from_utf8(out).expect("made of text")
 }
 
 #[test]
