@@ -7,33 +7,37 @@ use crate::{
 
 /// Every test and doc test, but for the files that need a provision that was left out.
 pub(crate) fn run(workspace: &Workspace, provisions: &[Provision]) -> Result<(), String> {
-    // The gateway that the tests start is built here with the features of the whole workspace, as the tests are:
-    // built from within a test, for its package alone, every dependency would be built a second time.
-    let mut build = workspace.cargo();
-    build.args(["build", "--locked", "--workspace", "--bins", "--examples"]);
-    workspace::run(&mut build)?;
+    // The features must be the same in every step, or dependencies are built again in between. Those that tests need
+    // and no dev-dependency turns on stand here; `peers` are for the benches.
+    let cargo = |command: &[&str]| {
+        let mut cargo = workspace.cargo();
+        cargo.args(command).args(["--locked", "--workspace", "--features", "dashpot-testkit/alloc"]);
+        cargo
+    };
+    // Tests start the gateway as a program. Built by a test, with features of its own, it would take a second build.
+    workspace::run(cargo(&["build"]).args(["--bins", "--examples"]))?;
 
     let nextest = output(workspace.cargo().args(["nextest", "--version"])).is_some();
     if !nextest {
-        eprintln!("cargo-nextest is not installed: cargo test runs the tests, one file after the other");
+        eprintln!(
+            "cargo-nextest is not installed: cargo test runs the tests instead, one file after the other"
+        );
     }
-    let mut tests = workspace.cargo();
-    tests.args(if nextest { &["nextest", "run"][..] } else { &["test"] });
-    tests.args(["--locked", "--workspace", "--no-fail-fast"]).args(selection(workspace, provisions));
+    let mut tests = cargo(if nextest { &["nextest", "run"] } else { &["test"] });
+    tests.arg("--no-fail-fast").args(selection(workspace, provisions));
     tests.env("DASHPOT_GATEWAY", workspace.target.join("debug/examples/gateway"));
     tests.env("DASHPOT_PYTHON", python::interpreter(workspace));
     workspace::run(&mut tests)?;
 
-    workspace::run(workspace.cargo().args(["test", "--locked", "--workspace", "--doc"]))
+    workspace::run(cargo(&["test"]).arg("--doc"))
 }
 
-/// Nothing, which is what cargo tests by default, or all targets by name but those left out: cargo has no option to
-/// exclude one.
+/// All targets that have tests; by name if some are left out, as cargo has no option to exclude one.
 fn selection(workspace: &Workspace, provisions: &[Provision]) -> Vec<String> {
     let left_out = Provision::ALL.into_iter().filter(|provision| !provisions.contains(provision));
     let cannot_run: Vec<_> = left_out.flat_map(Provision::tests).copied().collect();
     if cannot_run.is_empty() {
-        return Vec::new();
+        return vec!["--tests".into()];
     }
     let crates = workspace.root.join("crates").read_dir().into_iter().flatten().flatten();
     let folders = crates.map(|entry| entry.path().join("tests")).chain([PathBuf::from("tests")]);
@@ -50,10 +54,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn with_everything_there_cargo_selects() {
+    fn with_everything_there_nothing_is_selected_by_name() {
         let workspace = Workspace::find().unwrap();
-        let provisions = [Provision::Chromium, Provision::Curl, Provision::Python];
-        assert_eq!(selection(&workspace, &provisions), [""; 0]);
+        let provisions = [Provision::Curl, Provision::Python, Provision::Chromium];
+        assert_eq!(selection(&workspace, &provisions), ["--tests"]);
     }
 
     #[test]
