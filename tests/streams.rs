@@ -41,6 +41,8 @@ async fn streams(http2: bool) {
     let oracle = ModelServer::start(Config { time_scale: 0.0, ..timed.clone() }).expect("it starts");
     let upstream = ModelServer::start(timed).expect("it starts");
     let gateway = Gateway::start(&upstream.url());
+    // The first request makes what every gateway keeps: one connection to the upstream, and a task that ends idle ones.
+    ask(&client(false), gateway.url(), STREAMS).await;
     let before = Held::by(&gateway).await;
 
     let per_client = if http2 { STREAMS_PER_HTTP2_CONNECTION } else { STREAMS };
@@ -60,23 +62,26 @@ async fn streams(http2: bool) {
     }
     let stats = upstream.stats();
     assert_eq!(stats.peak, STREAMS as u64, "not all streams were under way at once");
-    assert_eq!((stats.served, stats.aborted, stats.faulted), (STREAMS as u64, 0, 0));
+    assert_eq!((stats.served, stats.aborted, stats.faulted), (STREAMS as u64 + 1, 0, 0));
 
     // The gateway keeps some connections to the upstream for later; they go when the upstream does.
     upstream.shutdown().await;
     let mut after = Held::by(&gateway).await;
     for _ in 0..100 {
-        if after == before {
+        if after.is_within(&before) {
             break;
         }
         tokio::time::sleep(Duration::from_millis(100)).await;
         after = Held::by(&gateway).await;
     }
-    assert_eq!(after, before, "something stayed behind (http2: {http2})");
+    assert!(
+        after.is_within(&before),
+        "something stayed behind (http2: {http2}): {after:?}, before {before:?}"
+    );
 }
 
 /// What the gateway holds, the connection that asks for it included.
-#[derive(Debug, PartialEq)]
+#[derive(Debug)]
 struct Held {
     exchanges: u64,
     tasks: u64,
@@ -84,6 +89,10 @@ struct Held {
 }
 
 impl Held {
+    fn is_within(&self, other: &Self) -> bool {
+        self.exchanges <= other.exchanges && self.tasks <= other.tasks && self.files <= other.files
+    }
+
     async fn by(gateway: &Gateway) -> Self {
         let request = Request::get(format!("{}/metrics", gateway.url())).body(Full::default());
         let metrics = send(&client(false), request.expect("it is well-formed")).await;

@@ -57,7 +57,11 @@ impl App {
 fn stack(
     config: &Config,
 ) -> Result<
-    impl Service<Request<Body>, Response = Response<Body>, Error = Infallible, Future: Send> + Clone + Send + Sync,
+    impl Service<Request<Body>, Response = Response<Body>, Error = Infallible, Future: Send>
+    + Clone
+    + Send
+    + Sync
+    + use<>,
     String,
 > {
     let intake = IntakeLayer {
