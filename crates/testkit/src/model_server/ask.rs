@@ -76,15 +76,16 @@ impl Ask {
             Some(_) => return Err("stream: must be a boolean".into()),
         };
         let content = content(api, &body)?;
-        let prompts = match (api, content) {
+        let n = match (api, content) {
+            (Api::Chat, _) => number(&body, "n")?.unwrap_or(1),
             (Api::Completions, Value::Array(prompts)) if prompts.iter().any(|p| !p.is_number()) => {
-                prompts.len()
+                number(&body, "n")?.unwrap_or(1).saturating_mul(prompts.len() as u64)
             }
+            (Api::Completions, _) => number(&body, "n")?.unwrap_or(1),
             _ => 1,
         };
-        let n = number(&body, "n")?.unwrap_or(1);
-        if !(1..=128).contains(&n) || prompts > 128 {
-            return Err("n: must be from 1 to 128".into());
+        if !(1..=128).contains(&n) {
+            return Err("n: with all prompts, must be from 1 to 128".into());
         }
         let limits = ["max_completion_tokens", "max_output_tokens", "max_tokens"];
         let mut max_tokens = None;
@@ -105,7 +106,7 @@ impl Ask {
         for (name, value) in ["stream", "stream_options"].into_iter().zip(sent_as) {
             body.extend(value.map(|value| (name.to_owned(), value)));
         }
-        Ok(Self { model, stream, n: n * prompts as u64, max_tokens, input_tokens, tool, schema, hash, body })
+        Ok(Self { model, stream, n, max_tokens, input_tokens, tool, schema, hash, body })
     }
 
     /// Whether a stream ends with its usage.
@@ -271,6 +272,7 @@ mod tests {
             (Api::Responses, json!({"model": "m"}), "input"),
             (Api::Completions, json!({"model": "m", "prompt": "x", "n": 0}), "n:"),
             (Api::Completions, json!({"model": "m", "prompt": "x", "n": 1.5}), "n:"),
+            (Api::Completions, json!({"model": "m", "prompt": ["x", "y"], "n": 65}), "n:"),
             (Api::Completions, json!({"model": "m", "prompt": "x", "stream": 1}), "stream"),
             (Api::Messages, json!({"model": "m", "messages": [{"role": "user"}]}), "max_tokens"),
         ] {

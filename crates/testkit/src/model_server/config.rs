@@ -100,11 +100,12 @@ impl Config {
         }
         Ok(())
     }
+}
 
-    /// `ms` milliseconds of simulated time.
-    pub(super) fn scaled(&self, ms: f64) -> Duration {
-        Duration::try_from_secs_f64(ms * self.time_scale / 1000.0).unwrap_or(Duration::MAX)
-    }
+/// `ms` milliseconds, at most what any clock can still count from now.
+pub(super) fn millis(ms: f64) -> Duration {
+    const MOST: Duration = Duration::from_secs(u32::MAX as u64);
+    Duration::try_from_secs_f64(ms / 1000.0).unwrap_or(MOST).min(MOST)
 }
 
 /// A model that must be loaded before it answers.

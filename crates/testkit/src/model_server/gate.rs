@@ -11,7 +11,7 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 
-use super::{ColdStart, Config, log::lock};
+use super::{ColdStart, Config, config::millis, log::lock};
 
 /// Lets as many requests at the model as it has slots, in the order of their arrival, and only once it is loaded.
 #[derive(Debug)]
@@ -52,7 +52,7 @@ impl Gate {
             slots: Arc::new(Semaphore::new(config.concurrency.unwrap_or(Semaphore::MAX_PERMITS))),
             queue: config.queue.map_or(u64::MAX, |queue| queue as u64),
             cold: config.cold_start,
-            load: config.scaled(load),
+            load: millis(load * config.time_scale),
             model: Mutex::new(Model::Unloaded),
             queued: AtomicU64::new(0),
             in_flight: AtomicU64::new(0),

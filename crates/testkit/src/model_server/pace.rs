@@ -3,7 +3,7 @@ use std::time::Duration;
 use rand::rngs::SmallRng;
 use tokio::time::Instant;
 
-use super::{Config, Distribution};
+use super::{Config, Distribution, config::millis};
 
 /// The times of one answer. They follow from when it began and not from when it is read, as a model does not wait for
 /// a slow reader.
@@ -52,7 +52,7 @@ impl Pace {
             self.started = true;
             ms += step.sample(rng);
         }
-        Duration::try_from_secs_f64(ms * self.scale / 1000.0).unwrap_or(Duration::from_secs(u32::MAX.into()))
+        millis(ms * self.scale)
     }
 
     /// Counts the time of this part, once; whether it is still to be waited for.

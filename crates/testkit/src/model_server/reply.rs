@@ -111,8 +111,8 @@ impl Choice {
         let mut tokens = match &ask.schema {
             Some(schema) => json(text::instance(schema, &mut rng)),
             None => {
-                let length = config.output_tokens.sample(&mut rng).clamp(1.0, MOST_TOKENS).round();
-                text::prose(&mut rng, length as usize)
+                let length = config.output_tokens.sample(&mut rng).min(MOST_TOKENS).round() as usize;
+                text::prose(&mut rng, length.max(1))
             }
         };
         let limit = ask.max_tokens.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
