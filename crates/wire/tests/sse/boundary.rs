@@ -1,7 +1,10 @@
 use dashpot_wire::sse::{Framer, Limits};
 use proptest::prelude::*;
 
-use crate::support::{Collect, parse, stream_and_sizes};
+use crate::{
+    strategy::stream_and_sizes,
+    support::{Collect, parse},
+};
 
 fn at_boundary(stream: &[u8]) -> bool {
     let mut framer = Framer::new();

@@ -1,45 +1,17 @@
-use bytes::Bytes;
 use dashpot_wire::sse::Limits;
 use proptest::prelude::*;
-use sse_core::{SseDecoder, SseEvent};
 
-use crate::support::{Parsed, cut, frame, parse, stream_and_sizes};
-
-/// What `sse-core` makes of the stream.
-fn reference(chunks: &[&[u8]]) -> Parsed {
-    let (mut decoder, mut parsed) = (SseDecoder::new(), Parsed::default());
-    for chunk in chunks {
-        let mut chunk = Bytes::copy_from_slice(chunk);
-        while let Some(event) = decoder.next(&mut chunk) {
-            match event.expect("below its limit") {
-                SseEvent::Message(message) => parsed.events.push((
-                    message.event.into_owned(),
-                    message.data,
-                    message.last_event_id.as_deref().unwrap_or_default().into(),
-                )),
-                SseEvent::Retry(millis) => {
-                    parsed.retry = Some(std::time::Duration::from_millis(millis.into()));
-                }
-            }
-        }
-    }
-    parsed.last_event_id = decoder.last_event_id().map(|id| id.to_string()).unwrap_or_default();
-    parsed
-}
+use crate::{
+    strategy::stream_and_sizes,
+    support::{agree, cut, frame, parse},
+};
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(4096))]
 
     #[test]
     fn the_parser_agrees_with_sse_core((stream, sizes) in stream_and_sizes()) {
-        let chunks = cut(&stream, &sizes);
-        let (mut ours, mut theirs) = (parse(Limits::default(), chunks.iter().copied()), reference(&chunks));
-        // It keeps the time to wait in 32 bits, and we in 64.
-        let wide = |parsed: &Parsed| parsed.retry.is_some_and(|wait| wait.as_millis() > u32::MAX.into());
-        if wide(&ours) {
-            (ours.retry, theirs.retry) = (None, None);
-        }
-        prop_assert_eq!(ours, theirs);
+        agree(&cut(&stream, &sizes));
     }
 
     #[test]

@@ -4,6 +4,7 @@ mod boundary;
 mod conformance;
 mod differential;
 mod limits;
+mod strategy;
 mod support;
 mod vectors;
 mod writer;
