@@ -61,7 +61,8 @@ async fn read(connection: &mut TcpStream) -> Answer {
 async fn post(gateway: &Gateway, path: &str, body: &[u8]) -> Answer {
     let mut connection = connect(gateway).await;
     let length = body.len();
-    let head = format!("POST {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n");
+    let head =
+        format!("POST {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n");
     connection.write_all(head.as_bytes()).await.expect("the head is taken");
     connection.write_all(body).await.expect("the body is taken, even where it is refused");
     read(&mut connection).await
@@ -130,11 +131,14 @@ async fn half_a_request_is_answered_408_or_cut_in_time() {
     let (upstream, gateway) = gateway().await;
     // A length that lies: the rest never comes.
     let mut connection = connect(&gateway).await;
-    let head = format!("POST {CHAT} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: 100\r\n\r\n{{");
+    let head =
+        format!("POST {CHAT} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: 100\r\n\r\n{{");
     connection.write_all(head.as_bytes()).await.expect("it is taken");
     let answer = read(&mut connection).await;
     assert_eq!(answer.status, 408);
-    assert!(answer.json()["error"]["message"].as_str().is_some_and(|why| why.contains("did not come within")));
+    assert!(
+        answer.json()["error"]["message"].as_str().is_some_and(|why| why.contains("did not come within"))
+    );
 
     // Nothing at all, half a head, half a preface of HTTP/2.
     for part in [b"".as_slice(), b"POST /v1/chat/comp", b"PRI * HTTP/2.0\r\n\r\nS"] {
@@ -158,7 +162,8 @@ async fn two_lengths_that_differ_are_refused() {
         "transfer-encoding: gzip",
     ] {
         let mut connection = connect(&gateway).await;
-        let request = format!("POST {CHAT} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n{lengths}\r\n\r\n{{}}");
+        let request =
+            format!("POST {CHAT} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n{lengths}\r\n\r\n{{}}");
         connection.write_all(request.as_bytes()).await.expect("it is taken");
         let answer = read(&mut connection).await;
         assert!((400..500).contains(&answer.status), "{lengths}: {}", answer.head);
@@ -171,7 +176,8 @@ async fn what_the_gateway_only_observes_passes_as_it_is() {
     // Not a model server at all: lines and comments without end, bytes that are not UTF-8, events that are not JSON.
     let long_line = [b"data: ".as_slice(), &vec![b'x'; 8 << 20], b"\n\n"].concat();
     let drip = b": \n".repeat(500_000);
-    let noise = b"\xff\xfe\xfddata: {\"a\": [[[[\r\rdata\ndata: \0\n\nid: \0\nretry: -1\nevent\n\n".as_slice();
+    let noise =
+        b"\xff\xfe\xfddata: {\"a\": [[[[\r\rdata\ndata: \0\n\nid: \0\nretry: -1\nevent\n\n".as_slice();
     for stream in [long_line.as_slice(), &drip, noise] {
         let upstream = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("there is a free port");
         let url = format!("http://{}", upstream.local_addr().expect("it is bound"));

@@ -24,6 +24,8 @@ pub(crate) struct Config {
     pub(crate) listen: SocketAddr,
     #[serde(default = "default_max_connections")]
     pub(crate) max_connections: usize,
+    #[serde(default)]
+    drain_delay_ms: u64,
     #[serde(default = "default_drain_timeout_ms")]
     drain_timeout_ms: u64,
     pub(crate) upstream: Upstream,
@@ -103,6 +105,10 @@ impl Config {
             Some((key, _)) => Err(format!("{key} must be more than 0")),
             None => Ok(self),
         }
+    }
+
+    pub(crate) fn drain_delay(&self) -> Duration {
+        Duration::from_millis(self.drain_delay_ms)
     }
 
     pub(crate) fn drain_timeout(&self) -> Duration {

@@ -55,7 +55,13 @@ pub(crate) async fn serve(
     let server = server(head_timeout);
     let graceful = GracefulShutdown::new();
     let places = Arc::new(Semaphore::new(config.max_connections.min(Semaphore::MAX_PERMITS)));
-    let mut shutdown = std::pin::pin!(shutdown);
+    let mut stop = std::pin::pin!(async {
+        shutdown.await?;
+        app.drain();
+        // Still serving: whoever sends us traffic must first see that `/readyz` no longer says yes.
+        tokio::time::sleep(config.drain_delay()).await;
+        Ok::<_, String>(())
+    });
     loop {
         let next = async {
             let place = places.clone().acquire_owned().await;
@@ -63,8 +69,8 @@ pub(crate) async fn serve(
         };
         let (accepted, place) = tokio::select! {
             next = next => next,
-            signal = &mut shutdown => {
-                signal?;
+            stop = &mut stop => {
+                stop?;
                 break;
             }
         };
@@ -99,7 +105,6 @@ pub(crate) async fn serve(
         });
     }
     drop(listener);
-    app.drain();
     let (open, within) = (graceful.count(), config.drain_timeout());
     tracing::info!(open, ?within, "shutting down");
     tokio::time::timeout(within, graceful.shutdown())

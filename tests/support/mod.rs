@@ -52,6 +52,11 @@ impl Gateway {
         &self.url
     }
 
+    /// Waits until it has ended by itself.
+    pub(crate) fn wait(&mut self) -> std::process::ExitStatus {
+        self.process.wait().expect("it is our child")
+    }
+
     /// The number of its process.
     pub(crate) fn pid(&self) -> u32 {
         self.process.id()
@@ -67,7 +72,7 @@ impl Drop for Gateway {
 }
 
 /// The gateway's program: the one that `cargo xtask test` built, or one built here, once.
-fn gateway() -> &'static Path {
+pub(crate) fn gateway() -> &'static Path {
     static GATEWAY: OnceLock<PathBuf> = OnceLock::new();
     GATEWAY.get_or_init(|| {
         if let Some(built) = env::var_os("DASHPOT_GATEWAY") {
