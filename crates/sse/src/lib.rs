@@ -1,1 +1,24 @@
-//! Under construction.
+#![doc = include_str!("../README.md")]
+
+mod body;
+mod future;
+mod handle;
+mod head;
+mod layer;
+#[cfg(feature = "metrics")]
+mod metrics;
+mod observer;
+mod service;
+mod summary;
+mod watch;
+
+#[cfg(feature = "metrics")]
+pub use metrics::MetricsObserver;
+
+pub use body::ResponseBody;
+pub use future::ResponseFuture;
+pub use handle::{Handle, Stats};
+pub use layer::SsePassthroughLayer;
+pub use observer::Observer;
+pub use service::SsePassthrough;
+pub use summary::{End, Summary, Times};
