@@ -24,14 +24,16 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::{TlsAcceptor, rustls};
 
 async fn get(gateway: &Gateway, path: &str) -> (StatusCode, String) {
-    let request = Request::get(format!("{}{path}", gateway.url())).body(Full::default()).expect("it is well-formed");
+    let request =
+        Request::get(format!("{}{path}", gateway.url())).body(Full::default()).expect("it is well-formed");
     let response = send(request).await;
     let status = response.status();
     (status, String::from_utf8(read(response).await.to_vec()).expect("it is text"))
 }
 
 async fn chat(gateway: &Gateway, stream: bool, fault: Option<&str>) -> Response<Incoming> {
-    let body = json!({ "model": "m", "stream": stream, "messages": [{ "role": "user", "content": "Hello" }] });
+    let body =
+        json!({ "model": "m", "stream": stream, "messages": [{ "role": "user", "content": "Hello" }] });
     let mut request = Request::post(format!("{}/v1/chat/completions", gateway.url()));
     if let Some(fault) = fault {
         request = request.header("x-fault", fault);
@@ -114,7 +116,8 @@ async fn a_draining_gateway_says_so_while_it_still_serves() {
 #[tokio::test]
 async fn a_stream_that_does_not_end_is_cut_and_the_exit_status_says_so() {
     let stall = FaultRule::rate(Fault::Stall { after: 1, time: None }, 1.0);
-    let upstream = ModelServer::start(Config { faults: vec![stall], ..Config::instant() }).expect("it starts");
+    let upstream =
+        ModelServer::start(Config { faults: vec![stall], ..Config::instant() }).expect("it starts");
     let mut gateway = Gateway::with(&upstream.url(), &[("GATEWAY_DRAIN_TIMEOUT_MS", "300")]);
     let stream = chat(&gateway, true, None).await;
     terminate(&gateway);
@@ -152,14 +155,16 @@ async fn an_upstream_behind_tls_is_reached_over_http2_and_http1() {
 
 /// Ends TLS and passes on what is inside: the negotiated protocol is the upstream's own.
 async fn tls_in_front_of(upstream: &ModelServer, protocols: &[&[u8]]) -> (u16, NamedTempFile) {
-    let CertifiedKey { cert, signing_key } = generate_simple_self_signed(["localhost".into()]).expect("it is made");
+    let CertifiedKey { cert, signing_key } =
+        generate_simple_self_signed(["localhost".into()]).expect("it is made");
     let key = rustls::pki_types::PrivateKeyDer::try_from(signing_key.serialize_der()).expect("it is a key");
-    let mut config = rustls::ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .expect("ring has them")
-        .with_no_client_auth()
-        .with_single_cert(vec![cert.der().clone()], key)
-        .expect("they belong together");
+    let mut config =
+        rustls::ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .expect("ring has them")
+            .with_no_client_auth()
+            .with_single_cert(vec![cert.der().clone()], key)
+            .expect("they belong together");
     config.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
     let acceptor = TlsAcceptor::from(Arc::new(config));
     let listener = TcpListener::bind("localhost:0").await.expect("there is a free port");
@@ -204,7 +209,7 @@ fn a_wrong_configuration_is_refused_with_its_place() {
 }
 
 fn gateway_with(config: &Path) -> (std::process::ExitStatus, String) {
-    let output = Command::new(support::gateway())
+    let output = Command::new(support::example("gateway"))
         .arg("--config")
         .arg(config)
         .env("GATEWAY_LISTEN", "127.0.0.1:0")

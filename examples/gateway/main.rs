@@ -57,8 +57,9 @@ async fn run(config: Config) -> Result<(), String> {
         tracing::warn!(%error, "the limit of open files stays as it is");
     }
     let app = app::App::new(&config)?;
+    let shutdown = serve::shutdown_signal().map_err(|error| format!("cannot wait for signals: {error}"))?;
     println!("gateway listening on http://{address}");
-    serve::serve(listener, app, &config, serve::shutdown_signal()).await
+    serve::serve(listener, app, &config, shutdown).await
 }
 
 /// `--config FILE`, and nothing else.

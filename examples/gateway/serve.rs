@@ -49,18 +49,17 @@ pub(crate) async fn serve(
     listener: TcpListener,
     app: App,
     config: &Config,
-    shutdown: impl Future<Output = Result<(), String>>,
+    shutdown: impl Future<Output = ()>,
 ) -> Result<(), String> {
     let head_timeout = config.intake.head_timeout();
     let server = server(head_timeout);
     let graceful = GracefulShutdown::new();
     let places = Arc::new(Semaphore::new(config.max_connections.min(Semaphore::MAX_PERMITS)));
     let mut stop = std::pin::pin!(async {
-        shutdown.await?;
+        shutdown.await;
         app.drain();
         // Still serving: whoever sends us traffic must first see that `/readyz` no longer says yes.
         tokio::time::sleep(config.drain_delay()).await;
-        Ok::<_, String>(())
     });
     loop {
         let next = async {
@@ -69,10 +68,7 @@ pub(crate) async fn serve(
         };
         let (accepted, place) = tokio::select! {
             next = next => next,
-            stop = &mut stop => {
-                stop?;
-                break;
-            }
+            () = &mut stop => break,
         };
         let stream = match accepted {
             Ok((stream, _)) => stream,
@@ -112,14 +108,16 @@ pub(crate) async fn serve(
         .map_err(|_| format!("not all connections ended within {within:?}; they were cut"))
 }
 
-/// SIGTERM, as an orchestrator sends it, or SIGINT, as a terminal does.
-pub(crate) async fn shutdown_signal() -> Result<(), String> {
-    let on = |kind| signal(kind).map_err(|error| format!("cannot wait for signals: {error}"));
-    let (mut terminate, mut interrupt) = (on(SignalKind::terminate())?, on(SignalKind::interrupt())?);
-    tokio::select! {
-        _ = terminate.recv() => Ok(()),
-        _ = interrupt.recv() => Ok(()),
-    }
+/// Ready at SIGTERM, as an orchestrator sends it, or SIGINT, as a terminal does. Watched for from now on, not only from
+/// the first poll.
+pub(crate) fn shutdown_signal() -> io::Result<impl Future<Output = ()>> {
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
 }
 
 fn server(head_timeout: Duration) -> auto::Builder<TokioExecutor> {

@@ -26,7 +26,7 @@ impl Gateway {
 
     /// The same with other variables of the environment too, as in `("GATEWAY_INTAKE__MAX_BODY_BYTES", "1024")`.
     pub(crate) fn with(upstream: &str, variables: &[(&str, &str)]) -> Self {
-        let mut process = Command::new(gateway())
+        let mut process = Command::new(example("gateway"))
             .args(["--config", "examples/gateway/gateway.toml"])
             .current_dir(env!("CARGO_MANIFEST_DIR"))
             .env("GATEWAY_LISTEN", "127.0.0.1:0")
@@ -71,20 +71,21 @@ impl Drop for Gateway {
     }
 }
 
-/// The gateway's program: the one that `cargo xtask test` built, or one built here, once.
-pub(crate) fn gateway() -> &'static Path {
-    static GATEWAY: OnceLock<PathBuf> = OnceLock::new();
-    GATEWAY.get_or_init(|| {
-        if let Some(built) = env::var_os("DASHPOT_GATEWAY") {
+/// An example's program: the one that `cargo xtask test` built, or one built here, once.
+pub(crate) fn example(name: &str) -> PathBuf {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    let folder = BUILT.get_or_init(|| {
+        if let Some(built) = env::var_os("DASHPOT_EXAMPLES") {
             return built.into();
         }
         let build = Command::new(env!("CARGO"))
-            .args(["build", "--quiet", "--locked", "--workspace", "--example", "gateway"])
+            .args(["build", "--quiet", "--locked", "--workspace", "--examples"])
             .current_dir(env!("CARGO_MANIFEST_DIR"))
             .status();
-        assert!(build.expect("cargo runs").success(), "the gateway cannot be built");
-        target().join("debug/examples/gateway")
-    })
+        assert!(build.expect("cargo runs").success(), "the examples cannot be built");
+        target().join("debug/examples")
+    });
+    folder.join(name)
 }
 
 /// A script of `tests/python`, with the packages of its `requirements.txt`.

@@ -35,7 +35,7 @@ impl Provision {
     /// The files in `tests/` that cannot run without it.
     pub(crate) fn tests(self) -> &'static [&'static str] {
         match self {
-            Self::Curl => &["curl"],
+            Self::Curl => &["curl", "examples"],
             Self::Python => &["browser", "sdk"],
             Self::Chromium => &["browser"],
             Self::CargoDeny => &[],

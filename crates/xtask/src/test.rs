@@ -14,7 +14,7 @@ pub(crate) fn run(workspace: &Workspace, provisions: &[Provision]) -> Result<(),
         cargo.args(command).args(["--locked", "--workspace", "--features", "dashpot-testkit/alloc"]);
         cargo
     };
-    // Tests start the gateway as a program. Built by a test, with features of its own, it would take a second build.
+    // Tests start the examples as programs. Built by a test, with features of their own, they would take a second build.
     workspace::run(cargo(&["build"]).args(["--bins", "--examples"]))?;
 
     let nextest = output(workspace.cargo().args(["nextest", "--version"])).is_some();
@@ -25,7 +25,7 @@ pub(crate) fn run(workspace: &Workspace, provisions: &[Provision]) -> Result<(),
     }
     let mut tests = cargo(if nextest { &["nextest", "run"] } else { &["test"] });
     tests.arg("--no-fail-fast").args(selection(workspace, provisions));
-    tests.env("DASHPOT_GATEWAY", workspace.target.join("debug/examples/gateway"));
+    tests.env("DASHPOT_EXAMPLES", workspace.target.join("debug/examples"));
     tests.env("DASHPOT_PYTHON", python::interpreter(workspace));
     workspace::run(&mut tests)?;
 

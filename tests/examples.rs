@@ -1,0 +1,50 @@
+//! The small examples do what they say, run as a reader would run them.
+
+mod support;
+
+use std::{
+    io::{BufRead, BufReader},
+    process::{Command, Stdio},
+};
+
+use dashpot_testkit::model_server::{Config, ModelServer};
+
+fn output(command: &mut Command) -> String {
+    String::from_utf8(support::run(command)).expect("it prints text")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_hyper_client_prints_the_stream_and_what_the_layer_saw() {
+    let model = ModelServer::start(Config::instant()).expect("it starts");
+    let url = format!("{}/v1/chat/completions", model.url());
+    let said = output(Command::new(support::example("hyper_client")).args([&url, "Why?"]));
+    let (stream, seen) = said.split_once("data: [DONE]\n\n").expect("the stream is whole");
+    assert!(stream.starts_with("data: {"), "{stream}");
+    assert!(seen.starts_with("first content after Some("), "{seen}");
+    assert!(seen.contains("ended as Some(Success), Some("), "{seen}");
+}
+
+#[test]
+fn the_tonic_service_counts_a_call_until_its_stream_ends() {
+    let said = output(&mut Command::new(support::example("tonic_limit")));
+    assert!(said.contains("while the stream is open: 1\n"), "{said}");
+    assert!(said.ends_with("when the client has left: 0\n"), "{said}");
+}
+
+#[test]
+fn the_axum_service_streams_with_headers_that_keep_proxies_from_waiting() {
+    let mut service =
+        Command::new(support::example("axum_stream")).stdout(Stdio::piped()).spawn().expect("it starts");
+    let mut lines = BufReader::new(service.stdout.take().expect("it is piped")).lines();
+    let hint = lines.next().expect("it says how to try it").expect("it is text");
+    let mut curl = hint.strip_prefix("try: ").expect("it does").split(' ');
+    let answer = output(Command::new(curl.next().expect("a program")).args(curl));
+    let answer = answer.to_lowercase();
+    assert!(answer.contains("cache-control: no-cache, no-transform\r\n"), "{answer}");
+    assert!(answer.contains("x-accel-buffering: no\r\n"), "{answer}");
+    assert!(answer.ends_with("data: more\n\n"), "{answer}");
+    let summary = lines.next().expect("the observer is told").expect("it is text");
+    assert!(summary.contains("Done"), "{summary}");
+    service.kill().expect("it still serves");
+    service.wait().expect("it is our child");
+}
