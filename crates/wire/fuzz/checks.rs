@@ -37,19 +37,17 @@ pub(crate) fn framer(stream: &[u8]) {
     };
     assert_eq!(datas(&whole), parsed.iter().map(|(_, data, _)| data.clone()).collect::<Vec<_>>());
     for chunks in cuts(stream) {
-        let mut framer = Framer::new();
-        let (mut sink, mut at) = (Collect::default(), 0);
-        for chunk in chunks {
-            framer.push(chunk, &mut sink);
-            at += chunk.len();
-            // Looked at once: the rest is read again for it.
-            if framer.at_boundary() && at > stream.len() / 2 {
-                let put_in = parse(Limits::default(), [&stream[..at], b": put in\n\n", &stream[at..]]);
-                assert_eq!(put_in.events, parsed);
-                at = 0;
-            }
-        }
-        assert_eq!(sink.events, whole);
+        assert_eq!(frame(chunks).events, whole);
+    }
+    // The first boundary in the second half, since all of them would take too long.
+    let (mut framer, mut sink) = (Framer::new(), Collect::default());
+    let boundary = (1..=stream.len()).find(|&at| {
+        framer.push(&stream[at - 1..at], &mut sink);
+        at > stream.len() / 2 && framer.at_boundary()
+    });
+    if let Some(at) = boundary {
+        let put_in = parse(Limits::default(), [&stream[..at], b": put in\n\n", &stream[at..]]);
+        assert_eq!(put_in.events, parsed);
     }
 }
 
