@@ -274,7 +274,7 @@ fn reading_a_stream_never_allocates() {
 #[test]
 fn the_state_of_a_stream_is_small() {
     let size = size_of::<StreamReader>();
-    assert!(size <= 224, "{size}");
+    assert!(size <= 200, "{size}: the README says 200");
 }
 
 proptest! {
