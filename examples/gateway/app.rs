@@ -68,9 +68,7 @@ fn stack(
         max_body_bytes: config.intake.max_body_bytes,
         body_timeout: config.intake.body_timeout(),
     };
-    let sse = SsePassthroughLayer::new()
-        .harden_headers(config.sse.harden_headers)
-        .observer(MetricsObserver::default());
+    let sse = SsePassthroughLayer::new().harden_headers(config.sse.harden_headers).observer(MetricsObserver);
     Ok(ServiceBuilder::new()
         .layer(intake)
         .map_response(|response: Response<_>| response.map(Body::new))

@@ -15,9 +15,10 @@ pub(crate) async fn track(request: Request, next: Next) -> Response {
     gauge!("gateway_exchanges_in_flight").increment(1);
     // Until there is a head, being dropped means that the client left.
     let mut exchange = Exchange { status: 0, end: End::Dropped };
+    let method = request.method().clone();
     let response = next.run(request).await;
     exchange.status = response.status().as_u16();
-    response.map(|body| Body::new(Guarded::new(body, exchange, ReleaseAt::End)))
+    Guarded::response(&method, response, exchange, ReleaseAt::End).map(Body::new)
 }
 
 impl Guard for Exchange {

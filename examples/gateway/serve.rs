@@ -132,6 +132,6 @@ fn server(head_timeout: Duration) -> auto::Builder<TokioExecutor> {
 async fn silence(timeout: Duration, heard: &AtomicBool) {
     tokio::time::sleep(timeout).await;
     if heard.load(Ordering::Relaxed) {
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 }
