@@ -1,0 +1,93 @@
+//! What a stream costs. In a file of its own: the counting allocator is the whole program's.
+
+#![allow(clippy::unwrap_used, reason = "a test")]
+
+use std::{
+    convert::Infallible,
+    future::{Ready, ready},
+    pin::Pin,
+    sync::Arc,
+    sync::atomic::AtomicU64,
+    task::{Context, Poll, Waker},
+};
+
+use allocation_counter::measure;
+use bytes::Bytes;
+use dashpot_sse::{ResponseBody, SsePassthroughLayer};
+use http::{Request, Response, header};
+use http_body::{Body, Frame};
+use tower::{Layer, Service, service_fn};
+
+/// Ready frames that cost nothing to make.
+struct Frames(u32);
+
+impl Body for Frames {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        const EVENT: &[u8] = b"data: {\"id\":\"chatcmpl-1\",\"object\":\"chat.completion.chunk\",\
+            \"choices\":[{\"index\":0,\"delta\":{\"content\":\" word\"},\"finish_reason\":null}]}\n\n";
+        Poll::Ready(self.0.checked_sub(1).map(|left| {
+            self.0 = left;
+            Ok(Frame::data(Bytes::from_static(EVENT)))
+        }))
+    }
+}
+
+fn events(_: Request<()>) -> Ready<Result<Response<Frames>, Infallible>> {
+    let mut answer = Response::new(Frames(1000));
+    answer.headers_mut().insert(header::CONTENT_TYPE, header::HeaderValue::from_static("text/event-stream"));
+    ready(Ok(answer))
+}
+
+fn whole(_: Request<()>) -> Ready<Result<Response<Frames>, Infallible>> {
+    ready(Ok(Response::new(Frames(1000))))
+}
+
+/// Allocations of one call, and of its body.
+fn count<S, B>(mut service: S) -> (u64, u64)
+where
+    S: Service<Request<()>, Response = Response<B>, Error = Infallible>,
+    B: Body<Data = Bytes> + Unpin,
+{
+    let mut cx = Context::from_waker(Waker::noop());
+    let mut body = None;
+    let call = measure(|| {
+        let request = Request::post("/v1/chat/completions").body(()).unwrap();
+        let mut future = std::pin::pin!(service.call(request));
+        let Poll::Ready(Ok(answer)) = future.as_mut().poll(&mut cx) else { panic!("not ready") };
+        body = Some(answer.into_body());
+    });
+    let mut body = body.unwrap();
+    let frames = measure(|| while let Poll::Ready(Some(_)) = Pin::new(&mut body).poll_frame(&mut cx) {});
+    (call.count_total, frames.count_total)
+}
+
+#[test]
+fn nothing_is_allocated_per_frame_and_little_per_stream() {
+    let layer = SsePassthroughLayer::new();
+    // What is made once, such as tracing's callsites.
+    count(layer.layer(service_fn(events)));
+
+    let (bare, _) = count(service_fn(events));
+    let (call, frames) = count(layer.layer(service_fn(events)));
+    println!("{} allocations more per stream, {frames} in 1000 frames", call - bare);
+    assert_eq!(frames, 0);
+    assert!(call - bare <= 6, "the report, the extensions, two headers");
+
+    let (bare, _) = count(service_fn(whole));
+    assert_eq!(count(layer.layer(service_fn(whole))), (bare, 0), "what is not a stream costs no allocation");
+}
+
+#[test]
+fn the_state_of_a_stream_is_at_most_512_bytes() {
+    let inline = size_of::<ResponseBody<Frames, Arc<()>>>() - size_of::<Frames>();
+    // Its cells: three numbers and a byte, behind an `Arc` with its two counts.
+    let report = size_of::<[AtomicU64; 4]>() + size_of::<[usize; 2]>();
+    println!("{} bytes per stream: {inline} beside the inner body, {report} for its report", inline + report);
+    assert!(inline + report <= 512);
+}

@@ -1,0 +1,27 @@
+//! What every layer must do right.
+
+use bytes::Bytes;
+use dashpot_sse::{Handle, ResponseBody, ResponseFuture, SsePassthrough, SsePassthroughLayer};
+use dashpot_testkit::{body::Scripted, conformance::Conformance};
+use dashpot_wire::dialect::Dialect;
+use http_body_util::Full;
+use tower::Layer;
+
+#[tokio::test(start_paused = true)]
+async fn the_layer_passes_the_conformance_checks() {
+    for layer in [SsePassthroughLayer::new(), SsePassthroughLayer::new().dialect(Dialect::OpenAiChat)] {
+        let handle = layer.handle();
+        Conformance::new(|inner| layer.layer(inner)).in_flight(move || handle.stats().active).check().await;
+    }
+}
+
+#[test]
+fn auto_traits_are_those_of_what_is_inside() {
+    fn check<T: Send + Sync + Unpin>() {}
+    check::<SsePassthroughLayer>();
+    check::<SsePassthrough<()>>();
+    check::<ResponseFuture<std::future::Ready<()>>>();
+    check::<ResponseBody<Full<Bytes>>>();
+    check::<ResponseBody<Scripted>>();
+    check::<Handle>();
+}

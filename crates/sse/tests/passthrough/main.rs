@@ -1,0 +1,13 @@
+//! The layer as its users see it.
+
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod contract;
+mod ends;
+mod head;
+mod identity;
+#[cfg(feature = "metrics")]
+mod metrics;
+mod observer;
+mod report;
+mod support;
