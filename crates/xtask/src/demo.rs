@@ -51,14 +51,10 @@ pub(crate) fn run(workspace: &Workspace) -> Result<(), String> {
 }
 
 fn greeting(page: &str) -> String {
+    let question = r#"{"model":"demo","stream":true,"messages":[{"role":"user","content":"Hello"}]}"#;
     format!(
-        r#"
-A page that streams: {page}/
-From a terminal:     curl -N {page}/v1/chat/completions -H 'content-type: application/json' \
-                       -d '{{"model":"demo","stream":true,"messages":[{{"role":"user","content":"Hello"}}]}}'
-Metrics:             {page}/metrics
-Ctrl-c ends both servers.
-"#
+        "\nThe page:  {page}/\nA stream:  curl -N {page}/v1/chat/completions -H 'content-type: application/json' \
+         -d '{question}'\nMetrics:   {page}/metrics\n\nCtrl-c ends both servers.\n"
     )
 }
 
