@@ -1,6 +1,7 @@
 //! The official Python SDKs, unmodified, through the gateway to the simulated model server.
 //!
 //! Each test is a function of a script in `tests/python`, with a model server and a gateway of its own.
+#![allow(clippy::print_stdout, reason = "the times that were measured")]
 
 use std::{
     io::{BufRead, BufReader},
@@ -8,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use dashpot_testkit::model_server::{Config, End, Fault, FaultRule, ModelServer};
+use dashpot_testkit::model_server::{Config, End, Exchange, Fault, FaultRule, ModelServer};
 use support::Gateway;
 use tokio::time::Instant;
 
@@ -135,9 +136,7 @@ async fn leave(script: &str, http: &str) {
     let left = Instant::now();
     assert_eq!(said, "leaving\n", "the client failed; its reason stands above");
 
-    let ended = |log: &[_]| {
-        log.iter().any(|exchange: &dashpot_testkit::model_server::Exchange| exchange.end.is_some())
-    };
+    let ended = |log: &[Exchange]| log.iter().any(|exchange| exchange.end.is_some());
     let log = model.wait_for(ended, Duration::from_secs(10)).await.expect("the exchange ends");
     let [exchange] = &log[..] else { panic!("one exchange was expected: {log:#?}") };
     assert!(exchange.ended(End::Aborted), "{exchange:#?}");
