@@ -141,13 +141,10 @@ impl Cutter {
         while let Some((&byte, rest)) = part.split_first() {
             *self = match *self {
                 Self::Skip => return Ok(()),
-                Self::Value(field) => return lines.more(field, part),
-                Self::Colon(field) => {
+                Self::Colon(field) if byte == b' ' => Self::Value(field),
+                Self::Colon(field) | Self::Value(field) => {
                     *self = Self::Value(field);
-                    if byte != b' ' {
-                        continue;
-                    }
-                    Self::Value(field)
+                    return lines.more(field, part);
                 }
                 Self::Name(field, have) => match field.name().get(usize::from(have)) {
                     Some(&next) if next == byte => Self::Name(field, have + 1),

@@ -13,7 +13,8 @@ pub struct Event<'a> {
     pub last_event_id: &'a str,
 }
 
-/// What a [`Parser`] may keep, in bytes as they come.
+/// What a [`Parser`] may keep, in bytes as they come: the data of one event, and four single values (its type, its id,
+/// the last id, and the value that is being read).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// The longest value of one field; 1 MiB by default. Comments and unknown fields are not kept and may have any length.
