@@ -1,0 +1,207 @@
+//! What each layer adds to one exchange, beside what its peers add: the call, and the body to its end.
+//!
+//! `cargo bench --bench overhead --features peers` runs all rows; without `peers` only our own. With
+//! `--features peers,allocations` it prints allocations and the size of a stream's state instead: a counting allocator
+//! would slow down whoever allocates, so both are never done at once.
+//!
+//! The service under the layers is always ready and so are its frames, each one event of a chat completion, so what is
+//! measured is the layers and not a runtime.
+
+use std::{
+    convert::Infallible,
+    future::{Ready, ready},
+    hint::black_box,
+    pin::{Pin, pin},
+    task::{Context, Poll, Waker},
+};
+
+use bytes::Bytes;
+use dashpot::{
+    body::{Guarded, ReleaseAt},
+    sse::SsePassthroughLayer,
+};
+use futures_util::FutureExt;
+use http::{HeaderValue, Method, Request, Response, header};
+use http_body::{Body, Frame};
+use tower::{Layer, Service, ServiceExt};
+
+const EVENT: &[u8] = b"data: {\"id\":\"chatcmpl-B9MHDbslfkBeAs8l4bebGdFOJ6PeG\",\"object\":\"chat.completion.chunk\",\
+    \"created\":1741570283,\"model\":\"gpt-4o-2024-08-06\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\" word\"},\
+    \"logprobs\":null,\"finish_reason\":null}]}\n\n";
+const DONE: &[u8] = b"data: [DONE]\n\n";
+
+/// So many events, and the marker, all of them ready.
+struct Events(u32);
+
+impl Body for Events {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        let Some(left) = self.0.checked_sub(1) else { return Poll::Ready(None) };
+        self.0 = left;
+        let event = if left == 0 { DONE } else { EVENT };
+        Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(event)))))
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Upstream {
+    events: u32,
+}
+
+impl Service<Request<()>> for Upstream {
+    type Response = Response<Events>;
+    type Error = Infallible;
+    type Future = Ready<Result<Response<Events>, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, _: Request<()>) -> Self::Future {
+        let mut response = Response::new(Events(self.events + 1));
+        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
+        ready(Ok(response))
+    }
+}
+
+fn request() -> Request<()> {
+    let mut request = Request::new(());
+    *request.method_mut() = Method::POST;
+    *request.uri_mut() = http::Uri::from_static("/v1/chat/completions");
+    request
+}
+
+fn call<B>(service: &mut impl Service<Request<()>, Response = Response<B>, Error = Infallible>) -> B {
+    let Some(Ok(response)) = service.call(request()).now_or_never() else { panic!("not ready") };
+    response.into_body()
+}
+
+/// Reads a body as a server does; how many frames it had.
+fn read<B: Body<Data = Bytes>>(body: B) -> u64 {
+    let (mut body, mut frames) = (pin!(body), 0);
+    let mut cx = Context::from_waker(Waker::noop());
+    while let Poll::Ready(Some(Ok(frame))) = body.as_mut().poll_frame(&mut cx) {
+        black_box(&frame);
+        frames += 1;
+        if body.is_end_stream() {
+            break;
+        }
+    }
+    frames
+}
+
+/// Runs `row` for each service under test.
+fn rows(events: u32, row: &mut impl Row) {
+    let upstream = Upstream { events };
+    row.run("bare service", upstream);
+    row.run(
+        "Guarded",
+        upstream.map_response(|response| {
+            let guard = |end| {
+                black_box(end);
+            };
+            Guarded::response(&Method::POST, response, guard, ReleaseAt::FirstByte)
+        }),
+    );
+    row.run("SsePassthrough", SsePassthroughLayer::new().layer(upstream));
+    // Without a dialect events are framed, and nothing in them is read.
+    let plain = |mut request: Request<()>| {
+        *request.uri_mut() = http::Uri::from_static("/");
+        request
+    };
+    row.run("SsePassthrough, plain events", SsePassthroughLayer::new().layer(upstream).map_request(plain));
+    #[cfg(feature = "peers")]
+    row.run("eventsource-stream and axum Sse", upstream.map_response(peers::parse_and_write));
+}
+
+trait Row {
+    fn run<S, B>(&mut self, name: &str, service: S)
+    where
+        S: Service<Request<()>, Response = Response<B>, Error = Infallible>,
+        B: Body<Data = Bytes>;
+}
+
+#[cfg(feature = "peers")]
+mod peers {
+    use axum::response::{IntoResponse, Sse, sse::Event};
+    use eventsource_stream::Eventsource;
+    use futures_util::StreamExt;
+    use http_body_util::BodyDataStream;
+
+    use super::{Events, Response};
+
+    /// What a proxy does that reads events and writes them again.
+    pub(crate) fn parse_and_write(response: Response<Events>) -> Response<axum::body::Body> {
+        let events = BodyDataStream::new(response.into_body()).eventsource();
+        Sse::new(events.map(|event| event.map(|event| Event::default().data(event.data)))).into_response()
+    }
+}
+
+#[cfg(not(feature = "allocations"))]
+fn main() {
+    use criterion::{Criterion, Throughput};
+
+    struct Time<'c>(criterion::BenchmarkGroup<'c, criterion::measurement::WallTime>);
+
+    impl Row for Time<'_> {
+        fn run<S, B>(&mut self, name: &str, mut service: S)
+        where
+            S: Service<Request<()>, Response = Response<B>, Error = Infallible>,
+            B: Body<Data = Bytes>,
+        {
+            self.0.bench_function(name, |bencher| {
+                bencher.iter(|| {
+                    let body = call(&mut service);
+                    read(body)
+                });
+            });
+        }
+    }
+
+    let mut criterion = Criterion::default().configure_from_args();
+    for events in [1, 100] {
+        let mut group = criterion.benchmark_group(format!("overhead/{events} events"));
+        group.throughput(Throughput::Elements(events.into()));
+        rows(events, &mut Time(group));
+    }
+    criterion.final_summary();
+}
+
+#[cfg(feature = "allocations")]
+#[allow(clippy::print_stdout, reason = "the report of a bench")]
+fn main() {
+    use allocation_counter::measure;
+
+    struct Count;
+
+    impl Row for Count {
+        fn run<S, B>(&mut self, name: &str, mut service: S)
+        where
+            S: Service<Request<()>, Response = Response<B>, Error = Infallible>,
+            B: Body<Data = Bytes>,
+        {
+            // What is made once, such as tracing's callsites.
+            read(call(&mut service));
+            let mut body = None;
+            let called = measure(|| body = Some(call(&mut service)));
+            let Some(body) = body else { return };
+            let mut frames = 0;
+            let streamed = measure(|| frames = read(body));
+            let per_frame = streamed.count_total as f64 / frames as f64;
+            // The body itself, what it holds, and the most that it allocates on the way.
+            let heap = called.bytes_current + streamed.bytes_max as i64;
+            println!(
+                "{name:32} {:3} allocations per call, {per_frame:6.2} per frame; {:5} bytes per stream",
+                called.count_total,
+                size_of::<B>() as i64 + heap,
+            );
+        }
+    }
+
+    rows(1000, &mut Count);
+}
