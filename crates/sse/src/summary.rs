@@ -4,6 +4,7 @@ use dashpot_wire::dialect::{Dialect, FinishReason, Usage};
 
 /// How a stream ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum End {
     /// As its dialect says: with its terminal marker, also when the client hung up after it. Plain server-sent events
     /// have no marker: between two events.
