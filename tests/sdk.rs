@@ -60,7 +60,7 @@ mod openai {
     #[tokio::test(flavor = "multi_thread")]
     async fn its_own_retries_follow_the_hint_that_the_gateway_passes_on() {
         let faults = vec![FaultRule::next("rate-limit;ms=20".parse().unwrap(), 2)];
-        run(OPENAI, "retries", "http1", Config { faults, ..Config::instant() });
+        run(OPENAI, "chat_whole", "http1", Config { faults, ..Config::instant() });
     }
 
     #[tokio::test(flavor = "multi_thread")]

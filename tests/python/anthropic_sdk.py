@@ -1,4 +1,4 @@
-"""Anthropic's SDK as its users install it; only its base_url and api_key are set. Each function is a case of tests/sdk.rs."""
+"""Anthropic's SDK as its users install it, with its base_url and api_key set. Each function is a case of tests/sdk.rs."""
 
 import anthropic
 import httpx2
@@ -14,11 +14,10 @@ SCHEMA = {"type": "object", "properties": {"city": {"type": "string"}}, "require
 TOOL = {"name": "weather", "description": "The weather now.", "input_schema": SCHEMA}
 
 
-def client(base_url, http):
-    # No retries: each case is about one exchange.
-    return anthropic.Anthropic(
-        base_url=base_url, api_key="secret", max_retries=0, http_client=anthropic.DefaultHttpxClient(**http)
-    )
+def client(base_url, http2):
+    # Without TLS nothing is negotiated: HTTP/2 is spoken from the first byte, or not at all.
+    options = {"http_client": anthropic.DefaultHttpxClient(http1=False, http2=True)} if http2 else {}
+    return anthropic.Anthropic(base_url=base_url, api_key="secret", **options)
 
 
 def messages_whole(client):
@@ -66,7 +65,8 @@ def tools_streaming(client):
 
 
 def a_bad_request_is_answered_in_kind(client):
-    error = fails(anthropic.BadRequestError, lambda: client.post("/v1/messages", body={"messages": 1}, cast_to=object))
+    bad = lambda: client.post("/v1/messages", body={"messages": 1}, cast_to=object)
+    error = fails(anthropic.BadRequestError, bad)
     assert error.type == "invalid_request_error" and error.api_message, error.body
 
 
@@ -88,7 +88,8 @@ def status_529(client):
 
 
 def refused(client, kind, status, type):
-    error = fails(kind, lambda: client.messages.create(**ASK))
+    once = client.with_options(max_retries=0)
+    error = fails(kind, lambda: once.messages.create(**ASK))
     assert error.status_code == status and error.type == type and error.api_message, error
     return error
 

@@ -5,12 +5,11 @@ import sys
 
 
 def main(functions, client):
-    """Calls the function with `client(base_url, transport)`, where the second are options of the SDK's HTTP client."""
+    """Calls the function with `client(base_url, http2)`."""
     # A case that hangs says where, and ends.
     faulthandler.dump_traceback_later(60, exit=True)
     function, base_url, http = sys.argv[1:]
-    # Without TLS nothing is negotiated: HTTP/2 is spoken from the first byte, or not at all.
-    functions[function](client(base_url, {"http1": http == "http1", "http2": http == "http2"}))
+    functions[function](client(base_url, {"http1": False, "http2": True}[http]))
 
 
 def leave(client, stream, is_content):

@@ -1,4 +1,4 @@
-"""OpenAI's SDK as its users install it; only its base_url and api_key are set. Each function is a case of tests/sdk.rs."""
+"""OpenAI's SDK as its users install it, with its base_url and api_key set. Each function is a case of tests/sdk.rs."""
 
 import json
 
@@ -10,14 +10,13 @@ MODEL = "dashpot-sim"
 QUESTION = "Why does variability hurt more than delay?"
 MESSAGES = [{"role": "user", "content": QUESTION}]
 PARAMETERS = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
-TOOL = {"type": "function", "function": {"name": "weather", "description": "The weather now.", "parameters": PARAMETERS}}
+TOOL = {"type": "function", "function": {"name": "weather", "parameters": PARAMETERS}}
 
 
-def client(base_url, http):
-    # No retries: each case is about one exchange.
-    return openai.OpenAI(
-        base_url=f"{base_url}/v1", api_key="secret", max_retries=0, http_client=openai.DefaultHttpxClient(**http)
-    )
+def client(base_url, http2):
+    # Without TLS nothing is negotiated: HTTP/2 is spoken from the first byte, or not at all.
+    options = {"http_client": openai.DefaultHttpxClient(http1=False, http2=True)} if http2 else {}
+    return openai.OpenAI(base_url=f"{base_url}/v1", api_key="secret", **options)
 
 
 def chat_whole(client):
@@ -106,7 +105,8 @@ def models(client):
 
 
 def a_bad_request_is_answered_in_kind(client):
-    error = fails(openai.BadRequestError, lambda: client.post("/chat/completions", body={"messages": 1}, cast_to=object))
+    bad = lambda: client.post("/chat/completions", body={"messages": 1}, cast_to=object)
+    error = fails(openai.BadRequestError, bad)
     assert error.body["type"] == "invalid_request_error" and error.body["message"], error.body
 
 
@@ -124,14 +124,10 @@ def status_503(client):
 
 
 def refused(client, kind, status):
-    error = fails(kind, lambda: client.chat.completions.create(model=MODEL, messages=MESSAGES))
+    once = client.with_options(max_retries=0)
+    error = fails(kind, lambda: once.chat.completions.create(model=MODEL, messages=MESSAGES))
     assert error.status_code == status and error.body["message"], error
     return error
-
-
-def retries(client):
-    # The SDK's own default is two.
-    chat_whole(client.with_options(max_retries=openai.DEFAULT_MAX_RETRIES))
 
 
 def error_in_mid_stream(client):
