@@ -33,7 +33,7 @@ impl<B, E> Classify<Response<B>, E> for HttpClassify {
         let headers = response.headers();
         match response.status() {
             // A gRPC answer without a body has its trailers in the head.
-            _ if is_grpc(headers) && headers.contains_key("grpc-status") => grpc_outcome(headers),
+            StatusCode::OK if is_grpc(headers) => grpc_outcome(headers),
             status if status.is_success() => None,
             StatusCode::TOO_MANY_REQUESTS => {
                 Some(Outcome::RateLimited { quota: false, retry_after: retry_after(headers) })
@@ -57,11 +57,12 @@ impl<B, E> Classify<Response<B>, E> for HttpClassify {
     }
 }
 
-/// Maps `grpc-status`; codes as in the gRPC status code list.
+/// Maps `grpc-status`; codes as in the gRPC status code list. What is no known code is UNKNOWN, as gRPC has it.
 fn grpc_outcome(headers: &HeaderMap) -> Option<Outcome> {
-    let code: u8 = headers.get("grpc-status")?.to_str().ok()?.trim().parse().ok()?;
+    const UNKNOWN: u8 = 2;
+    let code = headers.get("grpc-status")?.to_str().ok().and_then(|code| code.parse().ok());
     let retry_after = retry_after(headers);
-    Some(match code {
+    Some(match code.unwrap_or(UNKNOWN) {
         0 => Outcome::Success,
         4 | 14 => Outcome::Overload { retry_after },
         8 => Outcome::RateLimited { quota: false, retry_after },
@@ -123,6 +124,15 @@ mod tests {
         assert_eq!(classify(grpc()), None);
         assert_eq!(classify(grpc().header("grpc-status", "13")), Some(Outcome::Failure));
         assert_eq!(classify(status(200).header("grpc-status", "13")), None, "not gRPC");
+        let unavailable = status(503).header("content-type", "application/grpc").header("grpc-status", "0");
+        assert_eq!(
+            classify(unavailable),
+            Some(Outcome::Overload { retry_after: None }),
+            "not from a gRPC server"
+        );
+        for odd in ["256", "-1", "x", ""] {
+            assert_eq!(classify(grpc().header("grpc-status", odd)), Some(Outcome::Failure), "{odd}");
+        }
         let expected = [
             (0, Outcome::Success),
             (1, Outcome::Ignored),
@@ -137,7 +147,7 @@ mod tests {
         ];
         for (code, outcome) in expected {
             let mut trailers = HeaderMap::new();
-            trailers.insert("grpc-status", code.into());
+            trailers.insert("grpc-status", http::HeaderValue::from(code));
             let said = Classify::<Response<()>, ()>::trailers(&HttpClassify, &trailers);
             assert_eq!(said, Some(outcome), "{code}");
         }

@@ -4,7 +4,7 @@ use std::time::Duration;
 ///
 /// | what happened | outcome |
 /// |---|---|
-/// | 2xx, and the body ended as its protocol says (`[DONE]`, `message_stop`, `grpc-status: 0`) | [`Success`](Self::Success) |
+/// | 2xx, and the body ended as its protocol says (`[DONE]`, `message_stop`, `grpc-status: 0`); 1xx, 3xx | [`Success`](Self::Success) |
 /// | 500, 502, a reset, a refused connection; an error event or an abrupt end in mid-stream | [`Failure`](Self::Failure) |
 /// | 503, 504, 529, `UNAVAILABLE`, `DEADLINE_EXCEEDED`, our own deadline before the first byte | [`Overload`](Self::Overload) |
 /// | 429, `RESOURCE_EXHAUSTED` | [`RateLimited`](Self::RateLimited) |

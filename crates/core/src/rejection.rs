@@ -58,8 +58,8 @@ impl Rejection {
         self.retry_after
     }
 
-    /// The refusal as HTTP: the status, `Retry-After` in whole seconds (rounded up, at least 1) with the exact
-    /// `retry-after-ms` beside it, and a problem body (RFC 9457).
+    /// The refusal as HTTP: the status, `Retry-After` in whole seconds with the more exact `retry-after-ms` beside it
+    /// (both rounded up, at least 1), and a problem body (RFC 9457).
     #[must_use]
     pub fn problem(&self) -> Response<String> {
         let (status, reason) = (self.status.as_u16(), Escaped(self.reason, Escaped::json));
@@ -71,9 +71,8 @@ impl Rejection {
         *response.status_mut() = self.status;
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-        if let Some(after) = self.retry_after {
-            let millis = u64::try_from(after.as_millis()).unwrap_or(u64::MAX);
-            headers.insert(header::RETRY_AFTER, millis.div_ceil(1000).max(1).into());
+        if let Some(millis) = self.retry_after_millis() {
+            headers.insert(header::RETRY_AFTER, millis.div_ceil(1000).into());
             headers.insert("retry-after-ms", millis.into());
         }
         response.extensions_mut().insert(*self);
@@ -81,12 +80,13 @@ impl Rejection {
     }
 
     /// The refusal as gRPC: a head that holds the trailers, with the code for the status (429 `RESOURCE_EXHAUSTED`,
-    /// 504 `DEADLINE_EXCEEDED`, else `UNAVAILABLE`) and `grpc-retry-pushback-ms`.
+    /// 504 `DEADLINE_EXCEEDED`, any other 4xx `INVALID_ARGUMENT`, else `UNAVAILABLE`) and `grpc-retry-pushback-ms`.
     #[must_use]
     pub fn grpc(&self) -> Response<()> {
         let code = match self.status.as_u16() {
             429 => 8_u16,
             504 => 4,
+            400..500 => 3,
             _ => 14,
         };
         let mut response = Response::new(());
@@ -96,24 +96,28 @@ impl Rejection {
         if let Ok(message) = HeaderValue::try_from(Escaped(self.reason, Escaped::percent).to_string()) {
             headers.insert("grpc-message", message);
         }
-        if let Some(after) = self.retry_after {
+        if let Some(millis) = self.retry_after_millis() {
             // The header holds an i32 (gRFC A6).
-            headers.insert(
-                "grpc-retry-pushback-ms",
-                i32::try_from(after.as_millis()).unwrap_or(i32::MAX).into(),
-            );
+            headers.insert("grpc-retry-pushback-ms", i32::try_from(millis).unwrap_or(i32::MAX).into());
         }
         response.extensions_mut().insert(*self);
         response
+    }
+
+    /// Never 0, which readers take for "not said".
+    fn retry_after_millis(&self) -> Option<u64> {
+        let millis = self.retry_after?.as_nanos().div_ceil(1_000_000).max(1);
+        Some(u64::try_from(millis).unwrap_or(u64::MAX))
     }
 }
 
 /// Whether the headers are those of a gRPC message: `content-type` of `application/grpc`, with or without a suffix.
 #[must_use]
 pub fn is_grpc(headers: &HeaderMap) -> bool {
-    let essence =
-        headers.get(header::CONTENT_TYPE).and_then(|v| v.as_bytes().strip_prefix(b"application/grpc"));
-    essence.is_some_and(|rest| matches!(rest.first(), None | Some(b'+' | b';')))
+    const GRPC: &[u8] = b"application/grpc";
+    let Some(value) = headers.get(header::CONTENT_TYPE) else { return false };
+    let Some((start, rest)) = value.as_bytes().split_at_checked(GRPC.len()) else { return false };
+    start.eq_ignore_ascii_case(GRPC) && matches!(rest.trim_ascii_start().first(), None | Some(b'+' | b';'))
 }
 
 /// Words with what a format cannot hold escaped, one character at a time.
@@ -162,9 +166,13 @@ mod tests {
     }
 
     #[test]
-    fn a_wait_of_nothing_is_never_retry_after_zero() {
-        let response = Rejection::new("limit", "full").with_retry_after(Duration::ZERO).problem();
-        assert_eq!(response.headers()["retry-after"], "1");
+    fn a_wait_of_nothing_is_never_zero_to_those_who_read_it() {
+        let rejection = Rejection::new("limit", "full").with_retry_after(Duration::from_nanos(1));
+        let problem = rejection.problem();
+        assert_eq!(problem.headers()["retry-after"], "1");
+        for headers in [problem.headers(), rejection.grpc().headers()] {
+            assert_eq!(crate::retry_after(headers), Some(Duration::from_millis(1)), "{headers:?}");
+        }
     }
 
     #[test]
@@ -184,7 +192,7 @@ mod tests {
         for (value, grpc) in [
             ("application/grpc", true),
             ("application/grpc+proto", true),
-            ("application/grpc;x", true),
+            ("Application/gRPC ;x", true),
             ("application/grpc-web", false),
             ("text/event-stream", false),
         ] {

@@ -24,8 +24,12 @@ pub(crate) fn rfc3339(value: &str) -> Option<Duration> {
         return None;
     }
     let zone = value.get(19..)?;
-    let zone =
-        zone.strip_prefix('.').map_or(zone, |rest| rest.trim_start_matches(|c: char| c.is_ascii_digit()));
+    let zone = match zone.strip_prefix('.') {
+        Some(fraction) if fraction.starts_with(|c: char| c.is_ascii_digit()) => {
+            fraction.trim_start_matches(|c: char| c.is_ascii_digit())
+        }
+        _ => zone,
+    };
     let offset = match zone.as_bytes() {
         [b'Z' | b'z'] => 0,
         [sign @ (b'+' | b'-'), a, b, b':', c, d] if [a, b, c, d].iter().all(|x| x.is_ascii_digit()) => {
@@ -68,6 +72,7 @@ mod tests {
             "2024-01-01T00:00:00",
             "1969-12-31T23:59:59Z",
             "2024-01-01T00:00:00+2:0",
+            "2024-01-01T00:00:00.Z",
         ] {
             assert_eq!(rfc3339(bad), None, "{bad}");
         }
