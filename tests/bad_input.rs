@@ -28,15 +28,21 @@ impl Answer {
     }
 }
 
-/// A gateway with short patience.
-async fn gateway() -> (ModelServer, Gateway) {
+/// What makes a gateway lose its patience soon.
+const IMPATIENT: [(&str, &str); 3] = [
+    ("DASHPOT_GATEWAY_INTAKE__HEAD_TIMEOUT_MS", "500"),
+    ("DASHPOT_GATEWAY_INTAKE__BODY_TIMEOUT_MS", "1000"),
+    ("DASHPOT_GATEWAY_INTAKE__IDLE_TIMEOUT_MS", "1000"),
+];
+
+/// A gateway that takes a body of a mebibyte, and two of them at once.
+async fn gateway(variables: &[(&str, &str)]) -> (ModelServer, Gateway) {
     let upstream = ModelServer::start(Config::instant()).expect("it starts");
-    let variables = [
-        ("GATEWAY_INTAKE__MAX_BODY_BYTES", "1048576"),
-        ("GATEWAY_INTAKE__HEAD_TIMEOUT_MS", "500"),
-        ("GATEWAY_INTAKE__BODY_TIMEOUT_MS", "1000"),
+    let small = [
+        ("DASHPOT_GATEWAY_INTAKE__MAX_BODY_BYTES", "1048576"),
+        ("DASHPOT_GATEWAY_INTAKE__MAX_MEMORY_BYTES", "2097152"),
     ];
-    let gateway = Gateway::with(&upstream.url(), &variables);
+    let gateway = Gateway::with(&upstream.url(), &[variables, &small].concat());
     (upstream, gateway)
 }
 
@@ -77,7 +83,7 @@ fn peak_memory(gateway: &Gateway) -> u64 {
 
 #[tokio::test]
 async fn malformed_requests_are_answered_400_in_the_callers_dialect() {
-    let (upstream, gateway) = gateway().await;
+    let (upstream, gateway) = gateway(&[]).await;
     let deep = [b"{\"messages\":".as_slice(), &b"[".repeat(100_000)].concat();
     let bodies: [&[u8]; 7] =
         [b"", b"{", b"[]", b"null", br#"{"model":5,"messages":[]}"#, b"\xff\xfe{\"model\":\"m\"}", &deep];
@@ -98,7 +104,7 @@ async fn malformed_requests_are_answered_400_in_the_callers_dialect() {
 
 #[tokio::test]
 async fn a_body_of_64_mb_is_refused_and_not_kept() {
-    let (_upstream, gateway) = gateway().await;
+    let (_upstream, gateway) = gateway(&[]).await;
     let body = vec![b' '; 64 << 20];
     post(&gateway, CHAT, b"{}").await;
     let before = peak_memory(&gateway);
@@ -111,7 +117,7 @@ async fn a_body_of_64_mb_is_refused_and_not_kept() {
 
 #[tokio::test]
 async fn chunks_without_end_are_refused_at_the_limit() {
-    let (_upstream, gateway) = gateway().await;
+    let (_upstream, gateway) = gateway(&[]).await;
     let mut connection = connect(&gateway).await;
     let head = format!("POST {CHAT} HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n");
     connection.write_all(head.as_bytes()).await.expect("the head is taken");
@@ -128,7 +134,7 @@ async fn chunks_without_end_are_refused_at_the_limit() {
 
 #[tokio::test]
 async fn half_a_request_is_answered_408_or_cut_in_time() {
-    let (upstream, gateway) = gateway().await;
+    let (upstream, gateway) = gateway(&IMPATIENT).await;
     // A length that lies: the rest never comes.
     let mut connection = connect(&gateway).await;
     let head =
@@ -139,27 +145,35 @@ async fn half_a_request_is_answered_408_or_cut_in_time() {
     assert!(
         answer.json()["error"]["message"].as_str().is_some_and(|why| why.contains("did not come within"))
     );
+    assert_eq!(upstream.stats().received, 0);
 
-    // Nothing at all, half a head, half a preface of HTTP/2.
-    for part in [b"".as_slice(), b"POST /v1/chat/comp", b"PRI * HTTP/2.0\r\n\r\nS"] {
+    // Nothing at all, half a head, half a preface of HTTP/2, a preface and nothing more, half a body that passes
+    // unread.
+    let parts: [&[u8]; 5] = [
+        b"",
+        b"POST /v1/chat/comp",
+        b"PRI * HTTP/2.0\r\n\r\nS",
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0",
+        b"POST /v1/files HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n\r\nhalf",
+    ];
+    for part in parts {
         let mut connection = connect(&gateway).await;
         connection.write_all(part).await.expect("it is taken");
         let mut rest = Vec::new();
         let read = tokio::time::timeout(Duration::from_secs(10), connection.read_to_end(&mut rest)).await;
         assert!(read.is_ok(), "a connection that said {:?} is still open", part.escape_ascii().to_string());
     }
-    assert_eq!(upstream.stats().received, 0);
 }
 
 #[tokio::test]
-async fn two_lengths_that_differ_are_refused() {
-    let (upstream, gateway) = gateway().await;
+async fn lengths_that_make_no_sense_are_refused() {
+    let (upstream, gateway) = gateway(&[]).await;
     for lengths in [
         "content-length: 2\r\ncontent-length: 3",
-        "content-length: 2\r\ntransfer-encoding: chunked",
         "content-length: -1",
         "content-length: 2x",
         "transfer-encoding: gzip",
+        "transfer-encoding: chunked, gzip",
     ] {
         let mut connection = connect(&gateway).await;
         let request =
@@ -169,6 +183,74 @@ async fn two_lengths_that_differ_are_refused() {
         assert!((400..500).contains(&answer.status), "{lengths}: {}", answer.head);
     }
     assert_eq!(upstream.stats().received, 0, "none of it reaches the upstream");
+}
+
+#[tokio::test]
+async fn a_length_beside_chunks_smuggles_nothing() {
+    let (upstream, gateway) = gateway(&[]).await;
+    let mut connection = connect(&gateway).await;
+    let body = r#"{"model":"m","messages":[]}"#;
+    let smuggled = "GET /v1/models HTTP/1.1\r\nhost: x\r\n\r\n";
+    let request = format!(
+        "POST {CHAT} HTTP/1.1\r\nhost: x\r\ncontent-length: {}\r\ntransfer-encoding: chunked\r\n\r\n\
+         {:x}\r\n{body}\r\n0\r\n\r\n{smuggled}",
+        4 + body.len(),
+        body.len(),
+    );
+    connection.write_all(request.as_bytes()).await.expect("it is taken");
+    let mut answers = vec![0; 1 << 16];
+    let _ = tokio::time::timeout(Duration::from_secs(2), connection.read(&mut answers)).await;
+    // The chunks count, as RFC 9112 has it, so what follows them is the client's own next request and no more.
+    let log = upstream.log();
+    assert!(
+        log.iter().all(|exchange| exchange.headers.get_all("content-length").iter().count() <= 1),
+        "{log:#?}"
+    );
+    assert!(log.len() <= 2 && log[0].path == CHAT, "{log:#?}");
+}
+
+#[tokio::test]
+async fn what_is_no_business_of_the_upstream_is_refused() {
+    let (upstream, gateway) = gateway(&[]).await;
+    for (line, status) in [
+        ("CONNECT example.com:443", 405),
+        ("TRACE /v1/models", 405),
+        ("OPTIONS *", 400),
+        ("GET /v1/../admin", 400),
+        ("GET /v1/%2e%2E/admin", 400),
+        ("GET /v1/./models", 400),
+        ("GET /v1/models HTTP/1.1\r\ntransfer-encoding: chunked\r\nx: ", 411),
+        ("POST /v1/messages HTTP/1.1\r\ncontent-encoding: gzip\r\nx: ", 415),
+        ("POST /v1/messages HTTP/1.1\r\nexpect: 100-continue\r\ncontent-length: 1000000000\r\nx: ", 413),
+    ] {
+        let mut connection = connect(&gateway).await;
+        let request = format!("{line} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
+        connection.write_all(request.as_bytes()).await.expect("it is taken");
+        let answer = read(&mut connection).await;
+        assert_eq!(answer.status, status, "{line}: {}", answer.head);
+    }
+    assert_eq!(upstream.stats().received, 0);
+}
+
+#[tokio::test]
+async fn the_memory_for_all_bodies_together_is_bounded() {
+    let (_upstream, gateway) = gateway(&[]).await;
+    // Two bodies that are there but for their last byte fill the memory.
+    let head =
+        format!("POST {CHAT} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: 1048576\r\n\r\n");
+    let mut waiting = Vec::new();
+    for _ in 0..2 {
+        let mut connection = connect(&gateway).await;
+        connection.write_all(head.as_bytes()).await.expect("it is taken");
+        connection.write_all(&vec![b' '; (1 << 20) - 1]).await.expect("it is taken");
+        waiting.push(connection);
+    }
+    let request = br#"{"model":"m","messages":[{"role":"user","content":"Hello"}]}"#;
+    let refused = async { while post(&gateway, CHAT, request).await.status != 503 {} };
+    tokio::time::timeout(Duration::from_secs(5), refused).await.expect("there is no room for a third");
+    drop(waiting);
+    let taken = async { while post(&gateway, CHAT, request).await.status != 200 {} };
+    tokio::time::timeout(Duration::from_secs(5), taken).await.expect("when they have gone there is");
 }
 
 #[tokio::test]

@@ -20,7 +20,10 @@ use rcgen::{CertifiedKey, generate_simple_self_signed};
 use serde_json::{Value, json};
 use support::Gateway;
 use tempfile::NamedTempFile;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+};
 use tokio_rustls::{TlsAcceptor, rustls};
 
 async fn get(gateway: &Gateway, path: &str) -> (StatusCode, String) {
@@ -105,10 +108,10 @@ async fn a_stream_outlives_the_signal_and_the_gateway_ends_with_it() {
 #[tokio::test]
 async fn a_draining_gateway_says_so_while_it_still_serves() {
     let upstream = ModelServer::start(Config::instant()).expect("it starts");
-    let mut gateway = Gateway::with(&upstream.url(), &[("GATEWAY_DRAIN_DELAY_MS", "2000")]);
+    let mut gateway = Gateway::with(&upstream.url(), &[("DASHPOT_GATEWAY_DRAIN_DELAY_MS", "4000")]);
     terminate(&gateway);
     let draining = async { while get(&gateway, "/readyz").await.0 != StatusCode::SERVICE_UNAVAILABLE {} };
-    tokio::time::timeout(Duration::from_secs(1), draining).await.expect("it says that it drains");
+    tokio::time::timeout(Duration::from_secs(3), draining).await.expect("it says that it drains");
     assert_eq!(chat(&gateway, true, None).await.status(), StatusCode::OK);
     assert!(gateway.wait().success());
 }
@@ -118,11 +121,57 @@ async fn a_stream_that_does_not_end_is_cut_and_the_exit_status_says_so() {
     let stall = FaultRule::rate(Fault::Stall { after: 1, time: None }, 1.0);
     let upstream =
         ModelServer::start(Config { faults: vec![stall], ..Config::instant() }).expect("it starts");
-    let mut gateway = Gateway::with(&upstream.url(), &[("GATEWAY_DRAIN_TIMEOUT_MS", "300")]);
+    let mut gateway = Gateway::with(&upstream.url(), &[("DASHPOT_GATEWAY_DRAIN_TIMEOUT_MS", "300")]);
     let stream = chat(&gateway, true, None).await;
     terminate(&gateway);
     assert!(!gateway.wait().success());
     assert!(stream.into_body().collect().await.is_err());
+}
+
+#[tokio::test]
+async fn a_second_signal_ends_what_the_first_let_go_on() {
+    let stall = FaultRule::rate(Fault::Stall { after: 1, time: None }, 1.0);
+    let upstream =
+        ModelServer::start(Config { faults: vec![stall], ..Config::instant() }).expect("it starts");
+    let mut gateway = Gateway::start(&upstream.url());
+    let stream = chat(&gateway, true, None).await;
+    terminate(&gateway);
+    // No new connection: the first signal has been heard.
+    let address = gateway.url().strip_prefix("http://").expect("it is plain HTTP").to_owned();
+    let closed = async { while TcpStream::connect(&address).await.is_ok() {} };
+    tokio::time::timeout(Duration::from_secs(10), closed).await.expect("it takes no more");
+    terminate(&gateway);
+    assert!(!gateway.wait().success());
+    drop(stream);
+}
+
+#[tokio::test]
+async fn streams_pass_over_http2_without_tls_too() {
+    let upstream = ModelServer::start(Config::instant()).expect("it starts");
+    let gateway =
+        Gateway::with(&upstream.url(), &[("DASHPOT_GATEWAY_UPSTREAM__HTTP2_PRIOR_KNOWLEDGE", "true")]);
+    for _ in 0..16 {
+        assert!(read(chat(&gateway, true, None).await).await.ends_with(b"data: [DONE]\n\n"));
+    }
+    // Eight, by default, whatever comes.
+    assert_eq!(upstream.stats().connections, 8);
+}
+
+#[tokio::test]
+async fn a_length_that_contradicts_the_chunks_does_not_cut_the_answer() {
+    let upstream = TcpListener::bind("127.0.0.1:0").await.expect("there is a free port");
+    let gateway = Gateway::start(&format!("http://{}", upstream.local_addr().expect("it is bound")));
+    let serve = tokio::spawn(async move {
+        let (mut connection, _) = upstream.accept().await.expect("the gateway connects");
+        let _ = connection.read(&mut [0; 4096]).await.expect("the gateway asks");
+        let answer = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ncontent-length: 5\r\n\
+            transfer-encoding: chunked\r\n\r\ne\r\ndata: [DONE]\n\n\r\n0\r\n\r\n";
+        connection.write_all(answer).await.expect("the gateway reads");
+    });
+    let answer = chat(&gateway, true, None).await;
+    assert_eq!(answer.headers().get("content-length"), None);
+    assert_eq!(read(answer).await, "data: [DONE]\n\n");
+    serve.await.expect("all was sent");
 }
 
 #[tokio::test]
@@ -133,7 +182,7 @@ async fn an_upstream_that_cannot_be_reached_is_502_in_the_callers_dialect() {
     let error: Value = serde_json::from_slice(&read(answer).await).expect("it is JSON");
     assert_eq!(error["error"]["type"], "server_error");
     let why = error["error"]["message"].as_str().expect("it says why");
-    assert!(why.starts_with("the upstream cannot be reached"), "{why}");
+    assert_eq!(why, "the upstream cannot be reached", "addresses are for the log");
 }
 
 #[tokio::test]
@@ -142,7 +191,8 @@ async fn an_upstream_behind_tls_is_reached_over_http2_and_http1() {
     for protocols in [&[b"h2".as_slice(), b"http/1.1"][..], &[b"http/1.1"]] {
         let (port, ca) = tls_in_front_of(&upstream, protocols).await;
         let url = format!("https://localhost:{port}");
-        let gateway = Gateway::with(&url, &[("GATEWAY_UPSTREAM__CA_FILE", &ca.path().display().to_string())]);
+        let gateway =
+            Gateway::with(&url, &[("DASHPOT_GATEWAY_UPSTREAM__CA_FILE", &ca.path().display().to_string())]);
         let answer = chat(&gateway, true, None).await;
         assert_eq!(answer.status(), StatusCode::OK);
         assert!(read(answer).await.ends_with(b"data: [DONE]\n\n"));
@@ -193,8 +243,8 @@ fn file(text: &str) -> NamedTempFile {
 #[test]
 fn a_wrong_configuration_is_refused_with_its_place() {
     for (text, reason) in [
-        ("listen = 5", "line 1"),
-        ("[upstream]\nbase_url = \"x\"", "upstream.base_url = \"x\": must begin with http"),
+        ("[upstream]\nbase_url = \"http://x\"\nconnect_timeout_ms = \"soon\"", "line 3"),
+        ("[upstream]\nbase_url = \"x\"", "upstream.base_url: must begin with http"),
         ("[upstream]\nbase_ur = \"x\"", "unknown field `base_ur`"),
         ("[upstream]\nbase_url = \"https://x\"\nca_file = \"/nowhere\"", "upstream.ca_file = /nowhere"),
     ] {
@@ -212,7 +262,7 @@ fn gateway_with(config: &Path) -> (std::process::ExitStatus, String) {
     let output = Command::new(support::example("gateway"))
         .arg("--config")
         .arg(config)
-        .env("GATEWAY_LISTEN", "127.0.0.1:0")
+        .env("DASHPOT_GATEWAY_LISTEN", "127.0.0.1:0")
         .stdin(Stdio::null())
         .output()
         .expect("it runs");

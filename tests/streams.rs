@@ -99,7 +99,7 @@ impl Held {
         let metrics = String::from_utf8(metrics.to_vec()).expect("metrics are text");
         let value = |name: &str| {
             let line = metrics.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
-            line.map_or(0, |value| value.parse().expect("a whole number"))
+            line.expect(name).parse().expect("a whole number")
         };
         let files = std::fs::read_dir(format!("/proc/{}/fd", gateway.pid())).expect("it runs").count();
         Self { exchanges: value("gateway_exchanges_in_flight"), tasks: value("gateway_tasks"), files }

@@ -64,10 +64,7 @@ fn stack(
     + use<>,
     String,
 > {
-    let intake = IntakeLayer {
-        max_body_bytes: config.intake.max_body_bytes,
-        body_timeout: config.intake.body_timeout(),
-    };
+    let intake = IntakeLayer::new(&config.intake);
     let sse = SsePassthroughLayer::new().harden_headers(config.sse.harden_headers).observer(MetricsObserver);
     Ok(ServiceBuilder::new()
         .layer(intake)

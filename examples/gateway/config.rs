@@ -1,6 +1,7 @@
 //! The configuration: a TOML file, then the environment over it. Nothing unknown is let pass.
 
 use std::{
+    ffi::OsString,
     fmt::Display,
     net::{Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
@@ -15,7 +16,7 @@ use serde::Deserialize;
 use toml::{Table, Value};
 
 /// What stands before each variable's name.
-const PREFIX: &str = "GATEWAY_";
+const PREFIX: &str = "DASHPOT_GATEWAY_";
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -45,6 +46,8 @@ pub(crate) struct Upstream {
     pub(crate) max_idle_connections: usize,
     #[serde(default)]
     pub(crate) http2_prior_knowledge: bool,
+    #[serde(default = "default_http2_connections")]
+    pub(crate) http2_connections: usize,
     pub(crate) ca_file: Option<PathBuf>,
 }
 
@@ -52,8 +55,10 @@ pub(crate) struct Upstream {
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Intake {
     pub(crate) max_body_bytes: usize,
+    pub(crate) max_memory_bytes: usize,
     head_timeout_ms: u64,
     body_timeout_ms: u64,
+    idle_timeout_ms: u64,
 }
 
 #[derive(Debug, Deserialize)]
@@ -64,31 +69,32 @@ pub(crate) struct Sse {
 
 impl Config {
     /// Reads `path`, then `vars`; the reason names the place where a value is wrong.
-    pub(crate) fn load(path: &Path, vars: impl Iterator<Item = (String, String)>) -> Result<Self, String> {
+    pub(crate) fn load(
+        path: &Path,
+        vars: impl Iterator<Item = (OsString, OsString)>,
+    ) -> Result<Self, String> {
         let text = std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
         Self::parse(&text, vars).map_err(|reason| format!("{}: {reason}", path.display()))
     }
 
-    fn parse(text: &str, vars: impl Iterator<Item = (String, String)>) -> Result<Self, String> {
+    fn parse(text: &str, vars: impl Iterator<Item = (OsString, OsString)>) -> Result<Self, String> {
         let mut table: Table = text.parse().map_err(trimmed)?;
-        // Before the overrides are laid over it the text still has its lines, and an error can point at one. What the
-        // text alone lacks, a variable may bring.
-        let plain = toml::from_str::<Self>(text).map_err(trimmed);
         let mut names = Vec::new();
         for (name, value) in vars {
-            if let Some(key) = name.strip_prefix(PREFIX) {
-                put(&mut table, &key.to_lowercase(), value).map_err(|reason| format!("{name}: {reason}"))?;
-                names.push(name);
-            }
+            // Other variables are nobody's business, and need not even be text.
+            let Some(name) = name.to_str().filter(|name| name.starts_with(PREFIX)) else { continue };
+            let value = value.to_str().ok_or_else(|| format!("{name}: is no text"))?;
+            put(&mut table, &name[PREFIX.len()..].to_lowercase(), value)
+                .map_err(|reason| format!("{name}: {reason}"))?;
+            names.push(name.to_owned());
         }
-        let config = if names.is_empty() {
-            plain?
-        } else {
-            Value::Table(table).try_into().map_err(|error| match plain {
-                Err(reason) => reason,
-                Ok(_) => format!("with {}: {}", names.join(", "), trimmed(error)),
-            })?
-        };
+        let config: Self = Value::Table(table).try_into().map_err(|error: toml::de::Error| {
+            // The text alone still has its lines, so where it has the same fault it can point at one.
+            match toml::from_str::<Self>(text) {
+                Err(plain) if plain.message() == error.message() => trimmed(plain),
+                _ => format!("with {}: {}", names.join(", "), trimmed(error)),
+            }
+        })?;
         config.check()
     }
 
@@ -97,9 +103,12 @@ impl Config {
         let positive = [
             ("max_connections", self.max_connections as u64),
             ("upstream.connect_timeout_ms", self.upstream.connect_timeout_ms),
+            ("upstream.http2_connections", self.upstream.http2_connections as u64),
             ("intake.max_body_bytes", self.intake.max_body_bytes as u64),
+            ("intake.max_memory_bytes", self.intake.max_memory_bytes as u64),
             ("intake.head_timeout_ms", self.intake.head_timeout_ms),
             ("intake.body_timeout_ms", self.intake.body_timeout_ms),
+            ("intake.idle_timeout_ms", self.intake.idle_timeout_ms),
         ];
         match positive.into_iter().find(|&(_, value)| value == 0) {
             Some((key, _)) => Err(format!("{key} must be more than 0")),
@@ -119,19 +128,29 @@ impl Config {
 impl Upstream {
     /// Scheme, authority, and path without a slash at its end.
     pub(crate) fn address(&self) -> Result<(Scheme, Authority, String), String> {
-        let wrong = |why: &dyn Display| format!("upstream.base_url = \"{}\": {why}", self.base_url);
+        // What a person put in by mistake may be a secret, so the address itself is not repeated.
+        let wrong = |why: &dyn Display| format!("upstream.base_url: {why}");
         let uri: Uri = self.base_url.parse().map_err(|error| wrong(&error))?;
-        if uri.query().is_some() {
-            return Err(wrong(&"must not have a query"));
+        if uri.query().is_some() || self.base_url.contains('#') {
+            return Err(wrong(&"must have neither a query nor a fragment"));
         }
         let path = uri.path().trim_end_matches('/').to_owned();
         let http = |scheme: &Scheme| *scheme == Scheme::HTTP || *scheme == Scheme::HTTPS;
-        match uri.into_parts() {
-            Parts { scheme: Some(scheme), authority: Some(authority), .. } if http(&scheme) => {
-                Ok((scheme, authority, path))
-            }
-            _ => Err(wrong(&"must begin with http:// or https://")),
+        let Parts { scheme: Some(scheme), authority: Some(authority), .. } = uri.into_parts() else {
+            return Err(wrong(&"must begin with http:// or https:// and a host"));
+        };
+        if !http(&scheme) || authority.host().is_empty() {
+            return Err(wrong(&"must begin with http:// or https:// and a host"));
         }
+        if authority.as_str().contains('@') {
+            return Err(wrong(&"must not hold a name or a password"));
+        }
+        // A port that is no number from 0 to 65535 would be passed over, and the scheme's own taken.
+        let port = authority.as_str().strip_prefix(authority.host()).unwrap_or_default();
+        if !port.is_empty() && authority.port_u16().is_none() {
+            return Err(wrong(&"its port must be a number from 0 to 65535"));
+        }
+        Ok((scheme, authority, path))
     }
 
     pub(crate) fn connect_timeout(&self) -> Duration {
@@ -147,11 +166,21 @@ impl Intake {
     pub(crate) fn body_timeout(&self) -> Duration {
         Duration::from_millis(self.body_timeout_ms)
     }
+
+    pub(crate) fn idle_timeout(&self) -> Duration {
+        Duration::from_millis(self.idle_timeout_ms)
+    }
 }
 
 impl Default for Intake {
     fn default() -> Self {
-        Self { max_body_bytes: 8 << 20, head_timeout_ms: 10_000, body_timeout_ms: 30_000 }
+        Self {
+            max_body_bytes: 8 << 20,
+            max_memory_bytes: 256 << 20,
+            head_timeout_ms: 10_000,
+            body_timeout_ms: 30_000,
+            idle_timeout_ms: 75_000,
+        }
     }
 }
 
@@ -177,12 +206,16 @@ fn default_connect_timeout_ms() -> u64 {
     5000
 }
 
+fn default_http2_connections() -> usize {
+    8
+}
+
 fn default_max_idle_connections() -> usize {
     1000
 }
 
 /// Puts a variable's value at `a__b`: as a number or a truth value if it reads as one, else as text.
-fn put(table: &mut Table, key: &str, value: String) -> Result<(), String> {
+fn put(table: &mut Table, key: &str, value: &str) -> Result<(), String> {
     let (mut table, mut key) = (table, key);
     while let Some((section, rest)) = key.split_once("__") {
         let inner = table.entry(section).or_insert_with(|| Value::Table(Table::new()));
@@ -191,7 +224,7 @@ fn put(table: &mut Table, key: &str, value: String) -> Result<(), String> {
     }
     let scalar = match value.parse::<i64>() {
         Ok(number) => Value::Integer(number),
-        Err(_) => value.parse::<bool>().map_or(Value::String(value), Value::Boolean),
+        Err(_) => value.parse::<bool>().map_or(Value::String(value.to_owned()), Value::Boolean),
     };
     table.insert(key.to_owned(), scalar);
     Ok(())
@@ -208,7 +241,7 @@ mod tests {
     const MINIMAL: &str = "[upstream]\nbase_url = \"http://127.0.0.1:1/base/\"\n";
 
     fn parse(text: &str, vars: &[(&str, &str)]) -> Result<Config, String> {
-        Config::parse(text, vars.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())))
+        Config::parse(text, vars.iter().map(|(name, value)| ((*name).into(), (*value).into())))
     }
 
     fn reason(text: &str, vars: &[(&str, &str)]) -> String {
@@ -225,10 +258,11 @@ mod tests {
     #[test]
     fn a_variable_overrides_the_file_and_may_bring_what_it_lacks() {
         let vars = [
-            ("GATEWAY_LISTEN", "[::1]:9"),
-            ("GATEWAY_INTAKE__MAX_BODY_BYTES", "7"),
-            ("GATEWAY_SSE__HARDEN_HEADERS", "false"),
+            ("DASHPOT_GATEWAY_LISTEN", "[::1]:9"),
+            ("DASHPOT_GATEWAY_INTAKE__MAX_BODY_BYTES", "7"),
+            ("DASHPOT_GATEWAY_SSE__HARDEN_HEADERS", "false"),
             ("HOME", "/root"),
+            ("GATEWAY_INTERFACE", "CGI/1.1"),
         ];
         let config = parse(MINIMAL, &vars).unwrap();
         assert_eq!(config.listen, "[::1]:9".parse().unwrap());
@@ -236,7 +270,19 @@ mod tests {
         assert!(!config.sse.harden_headers);
         let (.., path) = config.upstream.address().unwrap();
         assert_eq!(path, "/base");
-        parse("", &[("GATEWAY_UPSTREAM__BASE_URL", "https://example.com")]).unwrap();
+        parse("", &[("DASHPOT_GATEWAY_UPSTREAM__BASE_URL", "https://example.com")]).unwrap();
+    }
+
+    #[test]
+    fn variables_of_others_may_be_anything() {
+        use std::os::unix::ffi::OsStringExt;
+        let odd = || OsString::from_vec(b"\xff".to_vec());
+        Config::parse(MINIMAL, [(odd(), odd()), ("X".into(), odd())].into_iter()).unwrap();
+        let own = [("DASHPOT_GATEWAY_LISTEN".into(), odd())];
+        assert_eq!(
+            Config::parse(MINIMAL, own.into_iter()).unwrap_err(),
+            "DASHPOT_GATEWAY_LISTEN: is no text"
+        );
     }
 
     #[test]
@@ -249,11 +295,32 @@ mod tests {
             "{}",
             reason(&typo, &[])
         );
-        let typo = reason(MINIMAL, &[("GATEWAY_LISTNE", "x")]);
-        assert!(typo.contains("with GATEWAY_LISTNE") && typo.contains("unknown field `listne`"), "{typo}");
-        assert!(reason(MINIMAL, &[("GATEWAY_UPSTREAM__BASE_URL__X", "1")]).contains("is no section"));
-        assert!(reason("[upstream]\nbase_url = \"ftp://x\"", &[]).contains("must begin with http://"));
-        assert!(reason("[upstream]\nbase_url = \"http://x/?a\"", &[]).contains("must not have a query"));
+        let typo = reason(MINIMAL, &[("DASHPOT_GATEWAY_LISTNE", "x")]);
+        assert!(
+            typo.contains("with DASHPOT_GATEWAY_LISTNE") && typo.contains("unknown field `listne`"),
+            "{typo}"
+        );
+        assert!(reason(MINIMAL, &[("DASHPOT_GATEWAY_UPSTREAM__BASE_URL__X", "1")]).contains("is no section"));
+        let typo = reason(
+            "",
+            &[("DASHPOT_GATEWAY_UPSTREAM__BASE_URL", "http://x"), ("DASHPOT_GATEWAY_LISTNE", "x")],
+        );
+        assert!(typo.contains("unknown field `listne`"), "{typo}");
+        for (url, why) in [
+            ("ftp://x", "must begin with http://"),
+            ("http://:80", "must begin with http://"),
+            ("http://x/?key=secret", "must have neither a query"),
+            ("http://x/#a", "must have neither a query"),
+            ("http://user:secret@x", "must not hold a name"),
+            ("http://127.0.0.1:99999", "its port must be"),
+            ("http://x:y", "upstream.base_url"),
+        ] {
+            let reason = reason(&format!("[upstream]\nbase_url = \"{url}\""), &[]);
+            assert!(reason.contains(why) && !reason.contains("secret"), "{url}: {reason}");
+        }
+        for url in ["http://x", "https://x:8443/v1/", "http://[::1]:80"] {
+            parse(&format!("[upstream]\nbase_url = \"{url}\""), &[]).unwrap();
+        }
         let zero = format!("max_connections = 0\n{MINIMAL}");
         assert_eq!(reason(&zero, &[]), "max_connections must be more than 0");
     }

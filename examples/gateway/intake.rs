@@ -2,46 +2,62 @@
 //!
 //! A request that one of the dialects understands leaves here with its whole body in memory and its
 //! [`RequestFacts`] in its extensions; one that it cannot understand is answered in that dialect. Anything else
-//! passes as it is.
+//! passes as it comes, as long as it comes.
 
 use std::{
     convert::Infallible,
-    future::Future,
-    pin::Pin,
+    pin::{Pin, pin},
+    sync::Arc,
     task::{Context, Poll},
     time::Duration,
 };
 
 use axum::body::Body;
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
 use dashpot::wire::dialect::{Dialect, RequestFacts};
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body::Body as _;
 use http_body_util::BodyExt;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tower::{Layer, Service, ServiceExt};
+use tower_http::timeout::TimeoutBody;
+
+use crate::{config, refusal::Refusal};
 
 /// So much of a body that is too long is read and thrown away, so that the client comes to read the answer. A server
 /// that closes on a client in mid-write resets the connection, and the client sees that instead of the 413.
 const MAX_DISCARD_BYTES: usize = 128 << 20;
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct IntakeLayer {
-    pub(crate) max_body_bytes: usize,
-    pub(crate) body_timeout: Duration,
+    max_body_bytes: usize,
+    body_timeout: Duration,
+    /// One permit for each byte of all bodies that are in memory.
+    memory: Arc<Semaphore>,
+}
+
+impl IntakeLayer {
+    pub(crate) fn new(config: &config::Intake) -> Self {
+        Self {
+            max_body_bytes: config.max_body_bytes,
+            body_timeout: config.body_timeout(),
+            memory: Arc::new(Semaphore::new(config.max_memory_bytes.min(Semaphore::MAX_PERMITS))),
+        }
+    }
 }
 
 impl<S> Layer<S> for IntakeLayer {
     type Service = Intake<S>;
 
     fn layer(&self, inner: S) -> Intake<S> {
-        Intake { inner, limits: *self }
+        Intake { inner, layer: self.clone() }
     }
 }
 
 #[derive(Clone, Debug)]
 pub(crate) struct Intake<S> {
     inner: S,
-    limits: IntakeLayer,
+    layer: IntakeLayer,
 }
 
 impl<S> Service<Request<Body>> for Intake<S>
@@ -59,10 +75,11 @@ where
     }
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
-        let (inner, limits) = (self.inner.clone(), self.limits);
+        let (inner, layer) = (self.inner.clone(), self.layer.clone());
         Box::pin(async move {
-            match limits.read(request).await {
-                Ok(request) => inner.oneshot(request).await,
+            match layer.take(request).await {
+                // The memory is held until there is an answer: the upstream has the body by then.
+                Ok((request, _memory)) => inner.oneshot(request).await,
                 Err(refusal) => Ok(refusal.into_response()),
             }
         })
@@ -70,84 +87,124 @@ where
 }
 
 impl IntakeLayer {
-    async fn read(self, request: Request<Body>) -> Result<Request<Body>, Refusal> {
-        let (mut parts, body) = request.into_parts();
-        let dialect = match Dialect::from_path(parts.uri.path()) {
-            Some(dialect) if parts.method == Method::POST => dialect,
-            _ => return Ok(Request::from_parts(parts, body)),
+    async fn take(
+        &self,
+        request: Request<Body>,
+    ) -> Result<(Request<Body>, Option<OwnedSemaphorePermit>), Refusal> {
+        check(&request)?;
+        let dialect = match Dialect::from_path(request.uri().path()) {
+            Some(dialect) if request.method() == Method::POST => dialect,
+            _ => {
+                let timeout = self.body_timeout;
+                return Ok((request.map(|body| Body::new(TimeoutBody::new(timeout, body))), None));
+            }
         };
-        let body = self.collect(body).await.map_err(|(status, why)| Refusal { dialect, status, why })?;
-        let facts = dialect.read_request(parts.uri.path(), &body).map_err(|error| Refusal {
-            dialect,
-            status: StatusCode::BAD_REQUEST,
-            why: error.to_string(),
-        })?;
+        let (mut request, body, memory) = self.read(request).await?;
+        let facts = dialect
+            .read_request(request.uri().path(), &body)
+            .map_err(|error| Refusal::of(&request, StatusCode::BAD_REQUEST, error.to_string()))?;
         let RequestFacts { model, stream, input_tokens_estimate, .. } = &facts;
         tracing::debug!(dialect = dialect.name(), model, stream, input_tokens_estimate, "request");
-        parts.extensions.insert(dialect);
-        parts.extensions.insert(facts);
+        request.extensions_mut().insert(dialect);
+        request.extensions_mut().insert(facts);
+        let headers = request.headers_mut();
         // A compressed stream cannot be watched, and a proxy's other end gains little from it.
-        parts.headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-        parts.headers.remove(header::CONTENT_LENGTH);
-        Ok(Request::from_parts(parts, Body::from(body)))
+        headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+        headers.remove(header::CONTENT_LENGTH);
+        headers.remove(header::EXPECT);
+        Ok((request.map(|()| Body::from(body.freeze())), memory))
     }
 
-    /// The whole body, within the bounds of size and time.
-    async fn collect(self, body: Body) -> Result<Bytes, (StatusCode, String)> {
+    /// The whole body, within the bounds of size, time and memory.
+    async fn read(
+        &self,
+        request: Request<Body>,
+    ) -> Result<(Request<()>, BytesMut, Option<OwnedSemaphorePermit>), Refusal> {
+        let (parts, body) = request.into_parts();
+        let request = Request::from_parts(parts, ());
+        let refuse = |status, why: String| Err(Refusal::of(&request, status, why));
         let max = self.max_body_bytes;
+        let too_long = || format!("the request's body is longer than the {max} bytes that are allowed");
         // What the client says of the length saves work, but is not believed: the bytes are counted all the same.
-        let mut too_long = body.size_hint().lower() > max as u64;
+        let mut is_too_long = body.size_hint().lower() > max as u64;
+        // A client that asks first is told before it sends anything.
+        if is_too_long && request.headers().contains_key(header::EXPECT) {
+            return refuse(StatusCode::PAYLOAD_TOO_LARGE, too_long());
+        }
         let mut kept = BytesMut::new();
+        let mut memory: Option<OwnedSemaphorePermit> = None;
         let mut seen = 0_usize;
-        let mut body = std::pin::pin!(body);
-        let read = async {
-            while let Some(frame) = body.frame().await {
-                let frame = frame.map_err(|error| {
-                    (StatusCode::BAD_REQUEST, format!("the request's body broke off: {error}"))
-                })?;
-                let Some(data) = frame.data_ref() else { continue };
-                seen += data.len();
-                too_long |= seen > max;
-                if !too_long {
-                    kept.extend_from_slice(data);
-                } else if seen > max.saturating_add(MAX_DISCARD_BYTES) {
+        let mut body = pin!(body);
+        let mut late = pin!(tokio::time::sleep(self.body_timeout));
+        loop {
+            let frame = tokio::select! {
+                frame = body.frame() => frame,
+                () = &mut late => {
+                    if is_too_long {
+                        break;
+                    }
+                    let why = format!("the request's body did not come within {:?}", self.body_timeout);
+                    return refuse(StatusCode::REQUEST_TIMEOUT, why);
+                }
+            };
+            let data = match frame {
+                Some(Ok(frame)) => frame.into_data().unwrap_or_default(),
+                Some(Err(error)) => {
+                    return refuse(StatusCode::BAD_REQUEST, format!("the request's body broke off: {error}"));
+                }
+                None => break,
+            };
+            seen += data.len();
+            is_too_long |= seen > max;
+            if is_too_long {
+                (kept, memory) = (BytesMut::new(), None);
+                if seen > max.saturating_add(MAX_DISCARD_BYTES) {
                     break;
                 }
+            } else {
+                // No frame is longer than a connection's buffer.
+                let bytes = u32::try_from(data.len()).unwrap_or(u32::MAX);
+                let Ok(more) = self.memory.clone().try_acquire_many_owned(bytes) else {
+                    let why = "the gateway holds as many request bodies as it may".to_owned();
+                    return refuse(StatusCode::SERVICE_UNAVAILABLE, why);
+                };
+                match &mut memory {
+                    Some(memory) => memory.merge(more),
+                    None => memory = Some(more),
+                }
+                kept.extend_from_slice(&data);
             }
-            Ok(())
-        };
-        let result = tokio::time::timeout(self.body_timeout, read).await;
-        if too_long {
-            let why = format!("the request's body is longer than the {max} bytes that are allowed");
-            return Err((StatusCode::PAYLOAD_TOO_LARGE, why));
         }
-        match result {
-            Ok(read) => read.map(|()| kept.freeze()),
-            Err(_) => {
-                let why = format!("the request's body did not come within {:?}", self.body_timeout);
-                Err((StatusCode::REQUEST_TIMEOUT, why))
-            }
+        if is_too_long {
+            return refuse(StatusCode::PAYLOAD_TOO_LARGE, too_long());
         }
+        Ok((request, kept, memory))
     }
 }
 
-/// An answer of the gateway's own, in the words of the API that the client speaks.
-#[derive(Debug)]
-pub(crate) struct Refusal {
-    pub(crate) dialect: Dialect,
-    pub(crate) status: StatusCode,
-    pub(crate) why: String,
-}
-
-impl Refusal {
-    pub(crate) fn into_response(self) -> Response<Body> {
-        let Self { dialect, status, why } = self;
-        tracing::warn!(dialect = dialect.name(), status = status.as_u16(), why, "refused");
-        ::metrics::counter!("gateway_refused_total", "dialect" => dialect.name(), "status" => status.as_u16().to_string())
-            .increment(1);
-        let mut response = Response::new(Body::from(dialect.error_body(status.as_u16(), &why)));
-        *response.status_mut() = status;
-        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        response
+/// Refuses what must not reach an upstream, whatever its path.
+fn check(request: &Request<Body>) -> Result<(), Refusal> {
+    let refuse = |status, why: &str| Err(Refusal::of(request, status, why));
+    let (method, path) = (request.method(), request.uri().path());
+    if *method == Method::CONNECT || *method == Method::TRACE {
+        return refuse(StatusCode::METHOD_NOT_ALLOWED, "this is no proxy for CONNECT and TRACE");
     }
+    // Past the upstream's base path they would come to something else.
+    let mut segments = path.split('/');
+    let is_dots =
+        |segment: &str| matches!(segment.to_ascii_lowercase().replace("%2e", ".").as_str(), "." | "..");
+    if !path.starts_with('/') || segments.any(is_dots) {
+        return refuse(StatusCode::BAD_REQUEST, "the path must begin with a slash and have no dot segments");
+    }
+    // An HTTP/1.1 client sends no body with these unless its length is stated, and would drop this one.
+    let mostly_empty = *method == Method::GET || *method == Method::HEAD;
+    if mostly_empty && !request.body().is_end_stream() && request.body().size_hint().exact().is_none() {
+        return refuse(StatusCode::LENGTH_REQUIRED, "a body of GET or HEAD must state its length");
+    }
+    if request.headers().get(header::CONTENT_ENCODING).is_some_and(|coding| coding != "identity")
+        && Dialect::from_path(path).is_some()
+    {
+        return refuse(StatusCode::UNSUPPORTED_MEDIA_TYPE, "the request's body must not be compressed");
+    }
+    Ok(())
 }

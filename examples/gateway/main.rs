@@ -15,29 +15,34 @@
 use std::{path::PathBuf, process::ExitCode};
 
 use config::Config;
+use tracing_subscriber::filter::{EnvFilter, LevelFilter};
 
+mod activity;
 mod app;
 mod config;
 mod exchange;
 mod intake;
 mod metrics;
 mod proxy;
+mod refusal;
 mod serve;
 
 fn main() -> ExitCode {
-    let config = match config_path().and_then(|path| Config::load(&path, std::env::vars())) {
+    let config = match config_path().and_then(|path| Config::load(&path, std::env::vars_os())) {
         Ok(config) => config,
         Err(reason) => {
             eprintln!("gateway: {reason}");
             return ExitCode::from(2);
         }
     };
-    tracing_subscriber::fmt()
-        .with_env_filter(
-            tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "info".into()),
-        )
-        .with_writer(std::io::stderr)
-        .init();
+    let filter = EnvFilter::builder().with_default_directive(LevelFilter::INFO.into()).from_env();
+    match filter {
+        Ok(filter) => tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init(),
+        Err(error) => {
+            eprintln!("gateway: RUST_LOG: {error}");
+            return ExitCode::from(2);
+        }
+    }
     match run(config) {
         Ok(()) => ExitCode::SUCCESS,
         Err(reason) => {
@@ -57,9 +62,9 @@ async fn run(config: Config) -> Result<(), String> {
         tracing::warn!(%error, "the limit of open files stays as it is");
     }
     let app = app::App::new(&config)?;
-    let shutdown = serve::shutdown_signal().map_err(|error| format!("cannot wait for signals: {error}"))?;
+    let signals = serve::Signals::watch().map_err(|error| format!("cannot wait for signals: {error}"))?;
     println!("gateway listening on http://{address}");
-    serve::serve(listener, app, &config, shutdown).await
+    serve::serve(listener, app, &config, signals).await
 }
 
 /// `--config FILE`, and nothing else.

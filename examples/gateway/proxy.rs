@@ -2,15 +2,16 @@
 
 use std::{
     convert::Infallible,
-    future::Future,
     pin::Pin,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
     task::{Context, Poll},
     time::Duration,
 };
 
 use axum::body::Body;
-use dashpot::wire::dialect::Dialect;
 use http::{
     HeaderMap, HeaderName, Request, Response, StatusCode, Uri, Version, header,
     uri::{Authority, PathAndQuery, Scheme},
@@ -23,7 +24,7 @@ use hyper_util::{
 use rustls::{ClientConfig, RootCertStore, pki_types::CertificateDer, pki_types::pem::PemObject};
 use tower::Service;
 
-use crate::{config::Upstream, intake::Refusal};
+use crate::{config::Upstream, refusal::Refusal};
 
 /// Headers of one connection, not of the message (RFC 9110, section 7.6.1), beside those that `Connection` names.
 const HOP_BY_HOP: [HeaderName; 6] = [
@@ -35,12 +36,16 @@ const HOP_BY_HOP: [HeaderName; 6] = [
     header::UPGRADE,
 ];
 
-/// How long an unused connection to the upstream is kept; servers in front of models close theirs after a minute or more.
-const IDLE_TIMEOUT: Duration = Duration::from_secs(90);
+/// How long an unused connection to the upstream is kept. Servers close theirs after five seconds (uvicorn) to minutes;
+/// a request that meets a connection in that moment is sent again by the client, if nothing of it was written.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 
 #[derive(Clone, Debug)]
 pub(crate) struct Proxy {
-    client: Client<HttpsConnector<HttpConnector>, Body>,
+    /// Each has connections of its own. Over HTTP/2 a client puts everything on one, where requests beyond the server's
+    /// limit of streams wait unseen; taken in turn, several have several times as much room.
+    clients: Arc<[Client<HttpsConnector<HttpConnector>, Body>]>,
+    turn: Arc<AtomicUsize>,
     base: Arc<Base>,
 }
 
@@ -64,16 +69,22 @@ impl Proxy {
             .https_or_http()
             .enable_all_versions()
             .wrap_connector(http);
-        let client = Client::builder(TokioExecutor::new())
-            .http2_only(upstream.http2_prior_knowledge)
-            .timer(TokioTimer::new())
-            .pool_timer(TokioTimer::new())
-            .pool_idle_timeout(IDLE_TIMEOUT)
-            .pool_max_idle_per_host(upstream.max_idle_connections)
-            .http2_keep_alive_interval(Duration::from_secs(30))
-            .http2_adaptive_window(true)
-            .build(https);
-        Ok(Self { client, base: Arc::new(Base { scheme, authority, path }) })
+        let client = || {
+            Client::builder(TokioExecutor::new())
+                .http2_only(upstream.http2_prior_knowledge)
+                .timer(TokioTimer::new())
+                .pool_timer(TokioTimer::new())
+                .pool_idle_timeout(IDLE_TIMEOUT)
+                .pool_max_idle_per_host(upstream.max_idle_connections.div_ceil(upstream.http2_connections))
+                .http2_keep_alive_interval(Duration::from_secs(30))
+                .http2_adaptive_window(true)
+                .build(https.clone())
+        };
+        Ok(Self {
+            clients: std::iter::repeat_with(client).take(upstream.http2_connections).collect(),
+            turn: Arc::default(),
+            base: Arc::new(Base { scheme, authority, path }),
+        })
     }
 
     /// The same request, addressed to the upstream.
@@ -103,30 +114,48 @@ impl Service<Request<Body>> for Proxy {
     }
 
     fn call(&mut self, mut request: Request<Body>) -> Self::Future {
-        // Without a dialect there is still an answer to write; OpenAI's shape is the one most clients know.
-        let dialect = request.extensions().get::<Dialect>().copied().unwrap_or(Dialect::OpenAiChat);
-        let answer = self.forward(&mut request).map(|()| self.client.request(request));
+        let refusal = Refusal::of(&request, StatusCode::BAD_GATEWAY, "");
+        // Relaxed: any order of turns will do.
+        let turn = self.turn.fetch_add(1, Ordering::Relaxed);
+        let client = &self.clients[turn % self.clients.len()];
+        let answer = self.forward(&mut request).map(|()| client.request(request));
         Box::pin(async move {
+            // The causes are for the log: they name addresses that are nobody else's business.
             let why = match answer {
                 Ok(answer) => match answer.await {
+                    // Nobody asked for another protocol: `Upgrade` is not forwarded.
+                    Ok(response) if response.status() == StatusCode::SWITCHING_PROTOCOLS => {
+                        "the upstream switched protocols unasked"
+                    }
                     Ok(mut response) => {
                         remove_hop_by_hop(response.headers_mut());
                         *response.version_mut() = Version::HTTP_11;
                         return Ok(response.map(Body::new));
                     }
-                    Err(error) if error.is_connect() => {
-                        format!("the upstream cannot be reached: {}", chain(&error))
+                    Err(error) => {
+                        tracing::warn!(cause = chain(&error), "no answer from the upstream");
+                        if error.is_connect() {
+                            "the upstream cannot be reached"
+                        } else {
+                            "the upstream gave no answer"
+                        }
                     }
-                    Err(error) => format!("the upstream gave no answer: {}", chain(&error)),
                 },
-                Err(error) => format!("the request cannot be forwarded: {error}"),
+                Err(error) => {
+                    tracing::warn!(%error, "a request cannot be forwarded");
+                    "the request cannot be forwarded"
+                }
             };
-            Ok(Refusal { dialect, status: StatusCode::BAD_GATEWAY, why }.into_response())
+            Ok(Refusal { why: why.into(), ..refusal }.into_response())
         })
     }
 }
 
 fn remove_hop_by_hop(headers: &mut HeaderMap) {
+    // Whoever states both means the encoding (RFC 9112, section 6.3), and the length must not outlive it.
+    if headers.contains_key(header::TRANSFER_ENCODING) {
+        headers.remove(header::CONTENT_LENGTH);
+    }
     let named: Vec<HeaderName> = headers
         .get_all(header::CONNECTION)
         .iter()

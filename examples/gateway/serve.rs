@@ -1,29 +1,24 @@
 //! Accepts connections, and ends them in order.
 
-use std::{
-    io,
-    net::SocketAddr,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
-};
+use std::{convert::Infallible, io, net::SocketAddr, sync::Arc, time::Duration};
 
+use axum::Router;
+use dashpot::body::{Guarded, ReleaseAt};
 use http::Request;
+use hyper::body::Incoming;
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
     server::{conn::auto, graceful::GracefulShutdown},
     service::TowerToHyperService,
 };
 use tokio::{
-    net::{TcpListener, TcpSocket},
-    signal::unix::{SignalKind, signal},
+    net::{TcpListener, TcpSocket, TcpStream},
+    signal::unix::{Signal, SignalKind, signal},
     sync::Semaphore,
 };
 use tower::ServiceExt;
 
-use crate::{app::App, config::Config};
+use crate::{activity::Activity, app::App, config::Config};
 
 /// After a failed accept, as when file descriptors run out, a pause instead of a busy loop.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -44,33 +39,46 @@ pub(crate) fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     socket.listen(BACKLOG)
 }
 
-/// Serves until `shutdown` is ready, then lets what is under way end, for as long as the configuration allows.
+/// Serves until a signal comes, then lets what is under way end, for as long as the configuration allows.
 pub(crate) async fn serve(
     listener: TcpListener,
     app: App,
     config: &Config,
-    shutdown: impl Future<Output = ()>,
+    mut signals: Signals,
 ) -> Result<(), String> {
-    let head_timeout = config.intake.head_timeout();
-    let server = server(head_timeout);
     let graceful = GracefulShutdown::new();
-    let places = Arc::new(Semaphore::new(config.max_connections.min(Semaphore::MAX_PERMITS)));
-    let mut stop = std::pin::pin!(async {
-        shutdown.await;
+    let stop = async {
+        signals.next().await;
         app.drain();
         // Still serving: whoever sends us traffic must first see that `/readyz` no longer says yes.
         tokio::time::sleep(config.drain_delay()).await;
-    });
+    };
+    tokio::select! {
+        () = stop => {}
+        never = accept(listener, &app.router, config, &graceful) => match never {}
+    }
+    let (open, within) = (graceful.count(), config.drain_timeout());
+    tracing::info!(open, ?within, "shutting down");
+    tokio::select! {
+        ended = tokio::time::timeout(within, graceful.shutdown()) => {
+            ended.map_err(|_| format!("not all connections ended within {within:?}; they were cut"))
+        }
+        () = signals.next() => Err("a second signal came; what was under way was cut".into()),
+    }
+}
+
+async fn accept(
+    listener: TcpListener,
+    router: &Router,
+    config: &Config,
+    graceful: &GracefulShutdown,
+) -> Infallible {
+    let (head_timeout, idle_timeout) = (config.intake.head_timeout(), config.intake.idle_timeout());
+    let server = server(head_timeout);
+    let places = Arc::new(Semaphore::new(config.max_connections.min(Semaphore::MAX_PERMITS)));
     loop {
-        let next = async {
-            let place = places.clone().acquire_owned().await;
-            (listener.accept().await, place)
-        };
-        let (accepted, place) = tokio::select! {
-            next = next => next,
-            () = &mut stop => break,
-        };
-        let stream = match accepted {
+        let place = places.clone().acquire_owned().await;
+        let stream = match listener.accept().await {
             Ok((stream, _)) => stream,
             Err(error) => {
                 tracing::warn!(%error, "cannot accept a connection");
@@ -78,46 +86,37 @@ pub(crate) async fn serve(
                 continue;
             }
         };
-        // A token is a small packet, and must not wait for the next one.
-        let _ = stream.set_nodelay(true);
-        let heard = Arc::new(AtomicBool::new(false));
-        let service = {
-            let heard = heard.clone();
-            app.router.clone().map_request(move |request: Request<_>| {
-                heard.store(true, Ordering::Relaxed);
-                request
-            })
-        };
-        let connection = server.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
-        let connection = graceful.watch(connection.into_owned());
+        let activity = Arc::new(Activity::default());
+        let connection = graceful.watch(connect(&server, stream, router.clone(), activity.clone()));
         tokio::spawn(async move {
             tokio::select! {
                 ended = connection => if let Err(error) = ended {
-                    tracing::debug!(error, "connection ended");
+                    tracing::debug!(error, "a connection ended");
                 },
-                () = silence(head_timeout, &heard) => tracing::debug!("connection cut: no request came"),
+                () = activity.is_over(head_timeout, idle_timeout) => tracing::debug!("an idle connection is closed"),
             }
             drop(place);
         });
     }
-    drop(listener);
-    let (open, within) = (graceful.count(), config.drain_timeout());
-    tracing::info!(open, ?within, "shutting down");
-    tokio::time::timeout(within, graceful.shutdown())
-        .await
-        .map_err(|_| format!("not all connections ended within {within:?}; they were cut"))
 }
 
-/// Ready at SIGTERM, as an orchestrator sends it, or SIGINT, as a terminal does. Watched for from now on, not only from
-/// the first poll.
-pub(crate) fn shutdown_signal() -> io::Result<impl Future<Output = ()>> {
-    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-    Ok(async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
-    })
+/// One connection, with its requests told to `activity`.
+fn connect(
+    server: &auto::Builder<TokioExecutor>,
+    stream: TcpStream,
+    router: Router,
+    activity: Arc<Activity>,
+) -> impl hyper_util::server::graceful::GracefulConnection<Error = Box<dyn std::error::Error + Send + Sync>>
++ Send
++ use<> {
+    // A token is a small packet, and must not wait for the next one.
+    let _ = stream.set_nodelay(true);
+    let service = tower::service_fn(move |request: Request<Incoming>| {
+        let (busy, method) = (activity.begin(), request.method().clone());
+        let answer = router.clone().oneshot(request);
+        async move { Ok::<_, Infallible>(Guarded::response(&method, answer.await?, busy, ReleaseAt::End)) }
+    });
+    server.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service)).into_owned()
 }
 
 fn server(head_timeout: Duration) -> auto::Builder<TokioExecutor> {
@@ -127,11 +126,23 @@ fn server(head_timeout: Duration) -> auto::Builder<TokioExecutor> {
     server
 }
 
-/// Ready after `timeout` if no request has come by then, else never. Hyper's own bound on the head begins only once it
-/// knows the version of HTTP, for which it would wait for ever.
-async fn silence(timeout: Duration, heard: &AtomicBool) {
-    tokio::time::sleep(timeout).await;
-    if heard.load(Ordering::Relaxed) {
-        std::future::pending::<()>().await;
+/// SIGTERM, as an orchestrator sends it, and SIGINT, as a terminal does.
+#[derive(Debug)]
+pub(crate) struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    /// Watches from now on, not only from the first `next`.
+    pub(crate) fn watch() -> io::Result<Self> {
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
     }
 }

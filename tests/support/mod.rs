@@ -24,13 +24,13 @@ impl Gateway {
         Self::with(upstream, &[])
     }
 
-    /// The same with other variables of the environment too, as in `("GATEWAY_INTAKE__MAX_BODY_BYTES", "1024")`.
+    /// The same with other variables of the environment too, as in `("DASHPOT_GATEWAY_INTAKE__MAX_BODY_BYTES", "1024")`.
     pub(crate) fn with(upstream: &str, variables: &[(&str, &str)]) -> Self {
         let mut process = Command::new(example("gateway"))
             .args(["--config", "examples/gateway/gateway.toml"])
             .current_dir(env!("CARGO_MANIFEST_DIR"))
-            .env("GATEWAY_LISTEN", "127.0.0.1:0")
-            .env("GATEWAY_UPSTREAM__BASE_URL", upstream)
+            .env("DASHPOT_GATEWAY_LISTEN", "127.0.0.1:0")
+            .env("DASHPOT_GATEWAY_UPSTREAM__BASE_URL", upstream)
             .env("RUST_LOG", "warn")
             .envs(variables.iter().copied())
             .stdin(Stdio::null())

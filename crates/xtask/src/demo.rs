@@ -33,10 +33,12 @@ pub(crate) fn run(workspace: &Workspace) -> Result<(), String> {
     let upstream = model.address(&heard)?;
 
     let mut gateway = workspace.command(built.join("examples/gateway"));
-    gateway.args(["--config", "examples/gateway/gateway.toml"]).env("GATEWAY_UPSTREAM__BASE_URL", upstream);
+    gateway
+        .args(["--config", "examples/gateway/gateway.toml"])
+        .env("DASHPOT_GATEWAY_UPSTREAM__BASE_URL", upstream);
     let mut gateway = Server::start("gateway", &mut gateway, &events)?;
     let page = gateway.address(&heard).map_err(|reason| {
-        format!("{reason}; for another address: GATEWAY_LISTEN=127.0.0.1:8081 cargo xtask demo")
+        format!("{reason}; for another address: DASHPOT_GATEWAY_LISTEN=127.0.0.1:8081 cargo xtask demo")
     })?;
     println!("{}", greeting(&page));
 
