@@ -40,7 +40,8 @@ async fn streams(http2: bool) {
     // The same seed says the same, at once.
     let oracle = ModelServer::start(Config { time_scale: 0.0, ..timed.clone() }).expect("it starts");
     let upstream = ModelServer::start(timed).expect("it starts");
-    let gateway = Gateway::start(&upstream.url());
+    // One pool of connections, so that what it keeps is quickly told.
+    let gateway = Gateway::with(&upstream.url(), &[("DASHPOT_GATEWAY_UPSTREAM__HTTP2_CONNECTIONS", "1")]);
     // The first request makes what every gateway keeps: one connection to the upstream, and a task that ends idle ones.
     ask(&client(false), gateway.url(), STREAMS).await;
     let before = Held::by(&gateway).await;
