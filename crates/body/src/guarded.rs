@@ -8,7 +8,7 @@ use http::{Method, Response};
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
-use crate::{End, Guard, ReleaseAt, Tracked, is_bodiless};
+use crate::{Guard, ReleaseAt, Tracked};
 
 pin_project! {
     /// A body that holds a guard to its end, and tells the guard how it ended.
@@ -17,7 +17,7 @@ pin_project! {
     ///
     /// # Cancel safety
     ///
-    /// Dropped before its end, it tells the guard [`End::Dropped`]; so it does when a poll of the inner body panicked.
+    /// The guard is told before the inner body is dropped. Dropped before its end, it tells the guard [`End::Dropped`](crate::End::Dropped); so it does when a poll of the inner body panicked.
     #[derive(Debug)]
     pub struct Guarded<B, G>
     where
@@ -52,8 +52,7 @@ impl<B: Body, G: Guard> Guarded<B, G> {
 
     /// Holds `guard` to the end of the body of `response`, the answer to a request with `method`.
     ///
-    /// Beyond [`new`](Self::new) it knows what the head says: a body that [is not sent](is_bodiless) ends here, and
-    /// `Content-Length` states the length of one that has no size hint.
+    /// Beyond [`new`](Self::new) it knows what the head says, as [`Tracked::answer`] does.
     pub fn response(
         method: &Method,
         response: Response<B>,
@@ -61,13 +60,7 @@ impl<B: Body, G: Guard> Guarded<B, G> {
         release_at: ReleaseAt,
     ) -> Response<Self> {
         let (head, body) = response.into_parts();
-        let body = if is_bodiless(method, head.status) {
-            let mut body = Self { body: Tracked::new(body), held: Held::new(guard, release_at) };
-            body.held.end(End::Complete);
-            body
-        } else {
-            Self::of(Tracked::with_headers(body, &head.headers), guard, release_at)
-        };
+        let body = Self::of(Tracked::answer(body, method, &head), guard, release_at);
         Response::from_parts(head, body)
     }
 
@@ -148,7 +141,7 @@ impl<G: Guard> Held<G> {
         }
     }
 
-    fn end(&mut self, end: End) {
+    fn end(&mut self, end: crate::End) {
         self.release();
         if let Some(guard) = self.guard.take() {
             guard.end(end);

@@ -4,7 +4,7 @@ use std::{
 };
 
 use bytes::Buf;
-use http::{HeaderMap, Method, StatusCode, header::CONTENT_LENGTH};
+use http::{HeaderMap, Method, StatusCode, header::CONTENT_LENGTH, response::Parts};
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
@@ -25,6 +25,8 @@ pin_project! {
         end: Option<End>,
         // Not to be polled again: it gave `None` or an error, or panicked.
         over: bool,
+        // The head says that it is not sent, and nobody has polled it.
+        unsent: bool,
     }
 }
 
@@ -33,16 +35,20 @@ impl<B: Body> Tracked<B> {
     pub fn new(body: B) -> Self {
         let missing = body.size_hint().exact();
         let end = body.is_end_stream().then_some(End::Complete);
-        Self { body, missing, end, over: false }
+        Self { body, missing, end, over: false, unsent: false }
     }
 
-    /// Tracks the body of an answer with these headers: a `Content-Length` states the length too.
+    /// Tracks the body of an answer with this head, to a request with `method`.
     ///
-    /// Not for an answer that [`is_bodiless`], whose length is that of another body.
-    pub fn with_headers(body: B, headers: &HeaderMap) -> Self {
+    /// Beyond [`new`](Self::new) it knows what the head says: `Content-Length` states the length of a body that has no
+    /// size hint, and a body that [is not sent](is_bodiless) is complete when it is dropped without a poll.
+    pub fn answer(body: B, method: &Method, head: &Parts) -> Self {
         let mut tracked = Self::new(body);
-        if tracked.missing.is_none() {
-            tracked.missing = content_length(headers);
+        if is_bodiless(method, head.status) {
+            // Its stated length is that of another body.
+            (tracked.missing, tracked.unsent) = (None, true);
+        } else if tracked.missing.is_none() {
+            tracked.missing = content_length(&head.headers);
         }
         tracked
     }
@@ -62,6 +68,7 @@ impl<B: Body> Tracked<B> {
             Some(end) => end,
             // Panicked: whatever the body would say now is not to be trusted, and `Drop` may be asking.
             None if self.over => End::Dropped,
+            None if self.unsent => End::Complete,
             // At the stated length nobody polls on. Or the end was seen only after the last poll: an HTTP/2 body that turns
             // out to be empty between its head and its first poll is never polled.
             None if self.missing == Some(0) || self.body.is_end_stream() => End::Complete,
@@ -83,6 +90,7 @@ impl<B: Body> Body for Tracked<B> {
             return Poll::Ready(None);
         }
         *this.over = true;
+        *this.unsent = false;
         let polled = this.body.as_mut().poll_frame(cx);
         *this.over = matches!(polled, Poll::Ready(None | Some(Err(_))));
 
@@ -112,7 +120,7 @@ impl<B: Body> Body for Tracked<B> {
 }
 
 /// Whether an answer with this status, to a request with this method, has no body whatever its headers say (RFC 9112,
-/// section 6.3): no server polls the one it is given.
+/// section 6.3). Hyper drops the body that it is given unread over HTTP/1, but over HTTP/2 it reads it all the same.
 ///
 /// So it is for a protocol upgrade (101, or 2xx to CONNECT): the connection that begins there is not a body.
 #[must_use]

@@ -111,6 +111,13 @@ async fn an_answer_to_head_is_complete() {
 }
 
 #[tokio::test]
+async fn what_is_sent_over_http2_without_being_allowed_is_held_to_its_end() {
+    let answer = || Response::builder().status(204).body(Scripted::new().data("a").error("boom")).unwrap();
+    assert_eq!(http1("GET", answer).await.1, End::Complete, "dropped unread");
+    assert_eq!(http2(Method::GET, answer).await.1, End::Error, "read");
+}
+
+#[tokio::test]
 async fn an_answer_without_content_is_complete() {
     fn no_content() -> Response<Scripted> {
         Response::builder().status(204).body(Scripted::new()).unwrap()

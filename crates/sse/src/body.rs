@@ -5,8 +5,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use dashpot_body::Tracked;
-use http::HeaderMap;
+use dashpot_body::{End, Tracked};
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 use tokio::time::Instant;
@@ -50,8 +49,7 @@ impl<B: Body, O: Observer> ResponseBody<B, O> {
         Self { body: Tracked::new(body), watch: None }
     }
 
-    pub(crate) fn watched(body: B, headers: &HeaderMap, watch: Watch<O>) -> Self {
-        let body = Tracked::with_headers(body, headers);
+    pub(crate) fn watched(body: Tracked<B>, watch: Watch<O>) -> Self {
         let mut watch = Some(watch);
         if let Some(end) = body.end()
             && let Some(watch) = watch.take()
@@ -92,6 +90,12 @@ impl<B: Body<Data = Bytes>, O: Observer> Body for ResponseBody<B, O> {
             {
                 watch.end(end, now);
             }
+        }
+        // At the stated length nobody polls on, and an outer body that is dropped then asks before this one is.
+        if let Some(watch) = this.watch
+            && this.body.end_if_dropped() == End::Complete
+        {
+            watch.foresee(End::Complete);
         }
         Poll::Ready(polled)
     }

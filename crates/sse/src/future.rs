@@ -6,7 +6,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use dashpot_body::is_bodiless;
+use dashpot_body::{Tracked, is_bodiless};
 use dashpot_core::BodyReport;
 use dashpot_wire::dialect::Dialect;
 use http::{Method, Response};
@@ -79,10 +79,11 @@ impl<O: Observer> Exchange<O> {
         if is_bodiless(&self.method, head.status) {
             return Response::from_parts(head, ResponseBody::unwatched(body));
         }
+        let body = Tracked::answer(body, &self.method, &head);
         let report = BodyReport::default();
         head.extensions.insert(report.clone());
         let watch = Watch::new(self.shared.clone(), self.dialect, report, self.called, Instant::now());
-        let body = ResponseBody::watched(body, &head.headers, watch);
+        let body = ResponseBody::watched(body, watch);
         Response::from_parts(head, body)
     }
 }

@@ -97,13 +97,7 @@ impl<O: Observer> Watch<O> {
 
     /// The stream is over.
     pub(crate) fn end(self, body: BodyEnd, now: Instant) {
-        let end = self.how(body);
-        self.report.set_outcome(match end {
-            End::Done => Outcome::Success,
-            End::Error => self.reader.error().unwrap_or(Outcome::Failure),
-            End::Truncated | End::Reset => Outcome::Failure,
-            End::ClientGone => Outcome::Ignored,
-        });
+        let end = self.foresee(body);
         let summary = Summary {
             dialect: self.dialect,
             end,
@@ -121,6 +115,18 @@ impl<O: Observer> Watch<O> {
         self.shared.counters.ended(&summary);
         summary.trace();
         self.shared.observer.on_end(&summary);
+    }
+
+    /// Reports the outcome that the stream will have if its body ends like this, and how that is called.
+    pub(crate) fn foresee(&self, body: BodyEnd) -> End {
+        let end = self.how(body);
+        self.report.set_outcome(match end {
+            End::Done => Outcome::Success,
+            End::Error => self.reader.error().unwrap_or(Outcome::Failure),
+            End::Truncated | End::Reset => Outcome::Failure,
+            End::ClientGone => Outcome::Ignored,
+        });
+        end
     }
 
     /// What the stream itself has said about its outcome so far.

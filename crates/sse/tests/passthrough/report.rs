@@ -65,3 +65,22 @@ async fn an_outer_guard_reads_the_outcome_however_the_body_ends() {
     // The client left, and the guard is told so: nothing has to be read.
     assert_eq!(read_by_a_guard(CHAT, whole(), 1).await, None);
 }
+
+#[tokio::test]
+async fn an_outer_guard_that_ends_at_the_stated_length_reads_what_the_end_will_be() {
+    let read = async |script: Scripted| {
+        let mut answer = events(script);
+        let length = http::HeaderValue::from(CONTENT.len() + DONE.len());
+        answer.headers_mut().insert(http::header::CONTENT_LENGTH, length);
+        let (response, ..) = exchange(post(CHAT), answer).await;
+        let report = response.extensions().get::<BodyReport>().unwrap().clone();
+        let mut body = response.into_body();
+        body.frame().await.unwrap().unwrap();
+        assert_eq!(report.outcome(), None, "bytes are missing");
+        body.frame().await.unwrap().unwrap();
+        report.outcome()
+    };
+    assert_eq!(read(Scripted::new().data(CONTENT).data(DONE)).await, Some(Outcome::Success));
+    let cut = Scripted::new().data(CONTENT).data(&CONTENT[..DONE.len()]);
+    assert_eq!(read(cut).await, Some(Outcome::Failure), "no marker");
+}
