@@ -67,7 +67,10 @@ async fn leave(http2: bool, moment: Moment) {
         Moment::InMidStream => exchange.events > 3,
     };
     let timeout = Duration::from_secs(10);
-    upstream.wait_for(|log| log.get(1).is_some_and(is_there), timeout).await.expect("it comes to that moment");
+    upstream
+        .wait_for(|log| log.get(1).is_some_and(is_there), timeout)
+        .await
+        .expect("it comes to that moment");
     if matches!(moment, Moment::Queued) {
         assert_eq!(upstream.stats().queued, 1);
     }
@@ -88,7 +91,8 @@ fn ask(
     client: &Client<HttpConnector, Full<Bytes>>,
     gateway: &Gateway,
 ) -> hyper_util::client::legacy::ResponseFuture {
-    let body = r#"{"model":"m","stream":true,"max_tokens":100000,"messages":[{"role":"user","content":"Hello"}]}"#;
+    let body =
+        r#"{"model":"m","stream":true,"max_tokens":100000,"messages":[{"role":"user","content":"Hello"}]}"#;
     let request = Request::post(format!("{}/v1/chat/completions", gateway.url()))
         .header(header::CONTENT_TYPE, "application/json")
         .body(Full::from(body));
