@@ -133,7 +133,7 @@ impl Scanner {
                 State::Broken => return,
                 _ if matches!(byte, b' ' | b'\t' | b'\n' | b'\r') => {}
                 State::Start => {
-                    self.here = Cursor::root(paths);
+                    self.here = Cursor::ROOT;
                     self.value(paths, byte, &mut report);
                 }
                 State::Value if byte == b']' => self.close(true),
@@ -170,7 +170,7 @@ impl Scanner {
                 if let Some(field) = field {
                     report(field, Scalar::Object);
                 }
-                if !self.here.is_root() {
+                if self.here != Cursor::ROOT {
                     self.here.step(paths, SEPARATOR);
                 }
                 self.enter(false);
@@ -183,7 +183,7 @@ impl Scanner {
 
     fn enter(&mut self, array: bool) {
         let depth = usize::from(self.depth);
-        if self.here.is_empty() || depth == MAX_DEPTH {
+        if self.here == Cursor::NOWHERE || depth == MAX_DEPTH {
             (self.state, self.skipped, self.keep) = (State::Skip, 1, false);
             return;
         }
@@ -247,7 +247,7 @@ impl Scanner {
             self.state = match self.state {
                 State::Key => {
                     // An empty key adds nothing to the path, and must not pass for the document itself.
-                    if self.here.is_root() {
+                    if self.here == Cursor::ROOT {
                         self.here = Cursor::NOWHERE;
                     }
                     State::AfterKey
@@ -326,7 +326,7 @@ impl Scanner {
     fn take<F>(&mut self, paths: &Paths<F>, bytes: &[u8]) {
         if self.state == State::Key {
             for &byte in bytes {
-                if self.here.is_empty() {
+                if self.here == Cursor::NOWHERE {
                     break;
                 }
                 // A key that holds a separator is not a path.

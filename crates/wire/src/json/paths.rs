@@ -1,84 +1,102 @@
+/// How many bytes all paths of a table may have together, beginnings that they share counted once. A power of two, so
+/// that masking an index costs less than checking it.
+const MAX_NODES: usize = 512;
+
+pub(super) const SEPARATOR: u8 = b'/';
+
 /// The paths of interest: keys joined by `/`. Arrays do not show, so `choices/delta` is in every element of `choices`.
+///
+/// A trie over the bytes, made at compile time: a key is compared exactly as its bytes come, without a hash and without
+/// being kept, and most keys that nobody asked for differ in their first byte.
 #[derive(Debug)]
-pub(crate) struct Paths<F: 'static>(&'static [(&'static str, F)]);
+pub(crate) struct Paths<F: 'static> {
+    entries: &'static [(&'static str, F)],
+    nodes: [Node; MAX_NODES],
+}
+
+/// A byte of a path; the nodes that may follow it are a list.
+#[derive(Clone, Copy, Debug)]
+struct Node {
+    byte: u8,
+    /// One more than the index of the entry that ends here; 0 if none does.
+    entry: u8,
+    /// The first that may follow; 0, which is the root, if none may.
+    child: u16,
+    /// The next that may stand here instead; 0 if there is none.
+    sibling: u16,
+}
 
 impl<F> Paths<F> {
     /// # Panics
-    /// At compile time, where a table belongs: unless the paths are in ascending order of bytes and short.
-    pub(crate) const fn new(paths: &'static [(&'static str, F)]) -> Self {
-        assert!(paths.len() < 256);
-        let mut i = 0;
-        while i < paths.len() {
-            assert!(!paths[i].0.is_empty() && paths[i].0.len() < 256);
-            assert!(i == 0 || is_before(paths[i - 1].0.as_bytes(), paths[i].0.as_bytes()));
-            i += 1;
+    /// At compile time, where a table belongs: if a path is empty or there twice, or there are too many.
+    pub(crate) const fn new(entries: &'static [(&'static str, F)]) -> Self {
+        assert!(entries.len() < 256);
+        let mut nodes = [Node { byte: 0, entry: 0, child: 0, sibling: 0 }; MAX_NODES];
+        let (mut used, mut entry) = (1, 0);
+        while entry < entries.len() {
+            let path = entries[entry].0.as_bytes();
+            let (mut node, mut i) = (0, 0);
+            while i < path.len() {
+                let mut child = nodes[node].child as usize;
+                while child != 0 && nodes[child].byte != path[i] {
+                    child = nodes[child].sibling as usize;
+                }
+                if child == 0 {
+                    // The last stays without children: it is `NOWHERE`.
+                    assert!(used < MAX_NODES - 1);
+                    child = used;
+                    used += 1;
+                    nodes[child] = Node { byte: path[i], entry: 0, child: 0, sibling: nodes[node].child };
+                    nodes[node].child = child as u16;
+                }
+                node = child;
+                i += 1;
+            }
+            assert!(node != 0 && nodes[node].entry == 0);
+            entry += 1;
+            nodes[node].entry = entry as u8;
         }
-        Self(paths)
+        Self { entries, nodes }
     }
 
     #[cfg(test)]
     pub(super) fn entries(&self) -> &[(&'static str, F)] {
-        self.0
+        self.entries
+    }
+
+    fn node(&self, index: u16) -> &Node {
+        &self.nodes[usize::from(index) % MAX_NODES]
     }
 }
 
-const fn is_before(a: &[u8], b: &[u8]) -> bool {
-    let mut i = 0;
-    while i < a.len() && i < b.len() && a[i] == b[i] {
-        i += 1;
-    }
-    i < b.len() && (i == a.len() || a[i] < b[i])
-}
-
-pub(super) const SEPARATOR: u8 = b'/';
-
-/// The entries that begin with the path so far: since the table is sorted they are neighbours, so a range compares
-/// exactly, byte by byte, without a hash and without keeping the key.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Cursor {
-    start: u8,
-    end: u8,
-    /// The length of the path so far.
-    len: u8,
-}
+/// A place in a table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Cursor(u16);
 
 impl Cursor {
     /// Where nothing of interest is.
-    pub(super) const NOWHERE: Self = Self { start: 0, end: 0, len: 0 };
+    pub(super) const NOWHERE: Self = Self(MAX_NODES as u16 - 1);
 
     /// At the document itself.
-    pub(super) fn root<F>(paths: &Paths<F>) -> Self {
-        Self { start: 0, end: u8::try_from(paths.0.len()).unwrap_or(u8::MAX), len: 0 }
-    }
-
-    /// Whether nothing of interest is here or further in.
-    pub(super) fn is_empty(self) -> bool {
-        self.start == self.end
-    }
-
-    /// Whether no key has been stepped into; also nowhere.
-    pub(super) fn is_root(self) -> bool {
-        self.len == 0
-    }
+    pub(super) const ROOT: Self = Self(0);
 
     /// Goes on by one byte of the path.
     pub(super) fn step<F>(&mut self, paths: &Paths<F>, byte: u8) {
-        // An entry that ends here sorts first, as `None` does.
-        let at = |entry: u8| paths.0[usize::from(entry)].0.as_bytes().get(usize::from(self.len)).copied();
-        while self.start < self.end && at(self.start) < Some(byte) {
-            self.start += 1;
+        let mut child = paths.node(self.0).child;
+        while child != 0 {
+            let node = paths.node(child);
+            if node.byte == byte {
+                *self = Self(child);
+                return;
+            }
+            child = node.sibling;
         }
-        while self.start < self.end && at(self.end - 1) > Some(byte) {
-            self.end -= 1;
-        }
-        if self.start < self.end {
-            self.len += 1;
-        }
+        *self = Self::NOWHERE;
     }
 
     /// What is exactly here.
     pub(super) fn field<F: Copy>(self, paths: &Paths<F>) -> Option<F> {
-        let (path, field) = paths.0[usize::from(self.start)..usize::from(self.end)].first()?;
-        (path.len() == usize::from(self.len)).then_some(*field)
+        let entry = paths.node(self.0).entry.checked_sub(1)?;
+        Some(paths.entries[usize::from(entry)].1)
     }
 }
