@@ -146,6 +146,8 @@ impl ErrorClass {
             | b"project_spend_limit_exceeded"
             | b"organization_spend_limit_exceeded"
             | b"organization_usage_limit_exceeded" => Self::Quota,
+            // LiteLLM and Azure write the status as a string.
+            _ if !word.is_empty() && word.iter().all(u8::is_ascii_digit) => Self::of_status(word),
             b"rate_limit_error" | b"rate_limit_exceeded" | b"too_many_requests" | b"RESOURCE_EXHAUSTED" => {
                 Self::Rate
             }
@@ -157,14 +159,20 @@ impl ErrorClass {
             | b"service_unavailable_error"
             | b"timeout"
             | b"timeout_error"
+            | b"vector_store_timeout"
             | b"UNAVAILABLE"
             | b"DEADLINE_EXCEEDED" => Self::Overload,
             b"authentication_error"
             | b"permission_error"
             | b"not_found_error"
             | b"request_too_large"
+            | b"model_not_found"
             | b"context_length_exceeded"
-            | b"content_policy_violation"
+            | b"string_above_max_length"
+            | b"content_filter"
+            | b"data_residency_mismatch"
+            | b"empty_image_file"
+            | b"failed_to_download_image"
             | b"INVALID_ARGUMENT"
             | b"FAILED_PRECONDITION"
             | b"OUT_OF_RANGE"
@@ -173,8 +181,11 @@ impl ErrorClass {
             | b"NOT_FOUND"
             | b"ABORTED"
             | b"CANCELLED" => Self::Request,
-            // `invalid_request_error`, `invalid_prompt`, `invalid_image_url`, ...
-            _ if word.starts_with(b"invalid_") => Self::Request,
+            // `invalid_image_url`, `unsupported_image_media_type`, `image_too_large`, `bio_policy`, ...
+            _ if [&b"invalid_"[..], b"unsupported_", b"image_"].iter().any(|head| word.starts_with(head)) => {
+                Self::Request
+            }
+            _ if word.ends_with(b"_policy") || word.ends_with(b"_policy_violation") => Self::Request,
             _ => Self::Failure,
         }
     }
@@ -182,8 +193,9 @@ impl ErrorClass {
     /// Of a number where the word should be, which is then an HTTP status: Gemini, vLLM, OpenRouter.
     pub(super) fn of_status(status: &[u8]) -> Self {
         match status {
+            b"402" => Self::Quota,
             b"429" => Self::Rate,
-            b"503" | b"504" | b"529" => Self::Overload,
+            b"408" | b"503" | b"504" | b"529" => Self::Overload,
             [b'4', _, _] => Self::Request,
             _ => Self::Failure,
         }

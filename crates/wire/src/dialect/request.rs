@@ -36,8 +36,8 @@ pub struct RequestFacts {
 impl Dialect {
     /// Reads what a request asks for, in one pass over its body.
     ///
-    /// Takes time in proportion to the body, memory in proportion to its longest message, and stack for at most 128
-    /// levels; bound the body before. `path` as for [`from_path`](Self::from_path).
+    /// Takes time and, at worst, memory in proportion to the body (texts with escapes are copied, and of what is passed
+    /// over the open brackets are kept), and stack for at most 128 levels; bound the body before. `path` as for [`from_path`](Self::from_path).
     ///
     /// # Errors
     /// If the body is not one JSON object, nests what is read more than 128 deep, has a field of the wrong shape among

@@ -66,7 +66,8 @@ impl StreamReader {
     /// marker: see [`error`](Self::error).
     ///
     /// Gemini has no marker and its last event has no mark, but a finish reason ends the answer (or a block reason
-    /// the prompt). Never for plain events.
+    /// the prompt). Of several candidates the first reason ends it, though the others may still write.
+    /// Never for plain events.
     #[must_use]
     pub fn is_terminated(&self) -> bool {
         self.seen.terminal || self.dialect == Some(Dialect::Gemini) && self.seen.finish.is_some()
@@ -153,7 +154,9 @@ impl Sink for StreamReader {
         match self.dialect {
             None => event.content = true,
             Some(dialect) => {
-                if !event.typed {
+                // Anthropic's library raises for the event's type, whatever its data says.
+                let raises = matches!(dialect, Dialect::AnthropicMessages | Dialect::OpenAiResponses);
+                if !event.typed || raises && event_type == b"error" {
                     event.note_type(event_type);
                 }
                 let has_done = !matches!(dialect, Dialect::AnthropicMessages | Dialect::Gemini);

@@ -15,9 +15,10 @@ impl Message<'_> {
     /// Appends the event to `out`.
     ///
     /// # Errors
-    /// When the type or the id holds CR, LF or NUL, which no stream can carry; nothing is appended then.
+    /// When the type or the id holds CR or LF, which no line can carry, or the id NUL, for which readers ignore it;
+    /// nothing is appended then.
     pub fn write(&self, out: &mut Vec<u8>) -> Result<(), NotOneLine> {
-        if has_line_break(self.event) || self.id.is_some_and(has_line_break) {
+        if has_line_break(self.event) || self.id.is_some_and(|id| has_line_break(id) || id.contains('\0')) {
             return Err(NotOneLine);
         }
         if !self.event.is_empty() {
@@ -34,13 +35,13 @@ impl Message<'_> {
     }
 }
 
-/// An event type or an id holds CR, LF or NUL.
+/// An event type or an id holds CR or LF, or an id NUL.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NotOneLine;
 
 impl fmt::Display for NotOneLine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an event type or id holds CR, LF or NUL")
+        f.write_str("an event type or id holds CR or LF, or an id NUL")
     }
 }
 
@@ -68,7 +69,7 @@ fn line(out: &mut Vec<u8>, name: &str, value: &str) {
 }
 
 fn has_line_break(text: &str) -> bool {
-    text.contains(['\r', '\n', '\0'])
+    text.contains(['\r', '\n'])
 }
 
 /// The lines of `text`, at least one. A line end at the very end is followed by an empty line.

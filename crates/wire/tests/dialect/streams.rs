@@ -22,6 +22,7 @@ struct Stream {
 
 const OVERLOAD: Option<Outcome> = Some(Outcome::Overload { retry_after: None });
 const RATE: Option<Outcome> = Some(Outcome::RateLimited { quota: false, retry_after: None });
+const IGNORED: Option<Outcome> = Some(Outcome::Ignored);
 const QUOTA: Option<Outcome> = Some(Outcome::RateLimited { quota: true, retry_after: None });
 
 macro_rules! stream {
@@ -238,6 +239,85 @@ fn the_type_on_the_event_counts_where_the_data_has_none() {
         Some(Outcome::Failure)
     );
     assert!(read_text(Dialect::AnthropicMessages, "event: message_stop\ndata: {}\n\n").is_terminated());
+}
+
+#[test]
+fn an_event_of_type_error_is_one_whatever_its_data_says() {
+    for dialect in [Dialect::AnthropicMessages, Dialect::OpenAiResponses] {
+        let reader = read_text(dialect, "event: error\ndata: {\"type\":\"future\"}\n\n");
+        assert_eq!(reader.error(), Some(Outcome::Failure));
+    }
+}
+
+#[test]
+fn each_code_of_a_failed_response_says_whose_fault_it_is() {
+    // All of `ResponseError.code` in OpenAI's Python library.
+    for (code, expected) in [
+        ("server_error", Some(Outcome::Failure)),
+        ("rate_limit_exceeded", RATE),
+        ("invalid_prompt", IGNORED),
+        ("data_residency_mismatch", IGNORED),
+        ("bio_policy", IGNORED),
+        ("misalignment_policy_violation", IGNORED),
+        ("vector_store_timeout", OVERLOAD),
+        ("invalid_image", IGNORED),
+        ("invalid_image_format", IGNORED),
+        ("invalid_base64_image", IGNORED),
+        ("invalid_image_url", IGNORED),
+        ("image_too_large", IGNORED),
+        ("image_too_small", IGNORED),
+        ("image_parse_error", IGNORED),
+        ("image_content_policy_violation", IGNORED),
+        ("invalid_image_mode", IGNORED),
+        ("image_file_too_large", IGNORED),
+        ("unsupported_image_media_type", IGNORED),
+        ("empty_image_file", IGNORED),
+        ("failed_to_download_image", IGNORED),
+        ("image_file_not_found", IGNORED),
+    ] {
+        let text = format!(
+            "data: {{\"type\":\"response.failed\",\"response\":{{\"error\":{{\"code\":\"{code}\"}}}}}}\n\n"
+        );
+        assert_eq!(read_text(Dialect::OpenAiResponses, &text).error(), expected, "{code}");
+    }
+}
+
+#[test]
+fn an_error_word_of_chat_may_be_a_status_or_stand_alone() {
+    for (code, expected) in [
+        ("429", RATE),
+        ("503", OVERLOAD),
+        ("408", OVERLOAD),
+        ("402", QUOTA),
+        ("404", IGNORED),
+        ("500", Some(Outcome::Failure)),
+        ("model_not_found", IGNORED),
+        ("content_filter", IGNORED),
+        ("content_policy_violation", IGNORED),
+        ("context_length_exceeded", IGNORED),
+    ] {
+        let text = format!("data: {{\"error\":{{\"code\":\"{code}\",\"type\":null}}}}\n\n");
+        assert_eq!(read_text(Dialect::OpenAiChat, &text).error(), expected, "{code}");
+    }
+}
+
+#[test]
+fn a_custom_tool_and_text_in_parts_are_content() {
+    for delta in [
+        r#"{"tool_calls":[{"custom":{"name":"f"}}]}"#,
+        r#"{"tool_calls":[{"custom":{"input":"x"}}]}"#,
+        r#"{"content":[{"type":"text","text":"x"}]}"#,
+    ] {
+        let text = format!("data: {{\"choices\":[{{\"delta\":{delta}}}]}}\n\n");
+        assert!(read_text(Dialect::OpenAiChat, &text).has_content(), "{delta}");
+    }
+}
+
+#[test]
+fn a_shell_call_asks_the_caller() {
+    let text = "data: {\"type\":\"response.output_item.done\",\"item\":{\"type\":\"shell_call\"}}\n\n\
+        data: {\"type\":\"response.completed\"}\n\n";
+    assert_eq!(read_text(Dialect::OpenAiResponses, text).finish_reason(), Some(FinishReason::ToolCalls));
 }
 
 #[test]

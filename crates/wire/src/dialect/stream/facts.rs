@@ -90,6 +90,7 @@ impl Facts {
                         | b"custom_tool_call"
                         | b"computer_call"
                         | b"local_shell_call"
+                        | b"shell_call"
                         | b"apply_patch_call"
                 );
             }
