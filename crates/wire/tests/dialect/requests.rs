@@ -192,10 +192,8 @@ fn an_error_names_the_field_and_the_place_and_repeats_nothing() {
             r#"{"messages":[{"content":1}]}"#,
             "`content` must be a string or a list of parts, not a number at line 1 column 25",
         ),
-        (
-            r#"{"messages":[{"content":[{"text":{}}]}]}"#,
-            "`text` must be a string, not an object at line 1 column 35",
-        ),
+        (r#"{"messages":[{"role":"user","role":"x"}]}"#, "`role` is there twice at line 1 column 34"),
+        (r#"{"messages":[{"content":"a","content":1}]}"#, "`content` is there twice at line 1 column 37"),
         (r#"{"tools":{}}"#, "`tools` must be a list, not an object at line 1 column 11"),
         (r#"{"max_tokens":1.5}"#, "`max_tokens` must be a whole number, not a fraction at line 1 column 17"),
         (r#"{"max_tokens":{}}"#, "`max_tokens` must be a whole number, not an object at line 1 column 16"),
@@ -217,6 +215,72 @@ fn what_is_not_ours_to_judge_passes() {
     ] {
         assert!(read_bytes(CHAT, body.as_bytes()).is_ok(), "{body}");
     }
+}
+
+#[test]
+fn a_field_of_another_dialect_is_not_read() {
+    let parts = json!([{"text": "not chat's"}]);
+    let message =
+        json!({"role": "user", "content": "Why?", "parts": parts, "output": 5, "input": "x", "arguments": 5});
+    let facts = read(CHAT, &json!({"model": "m", "messages": [message]})).unwrap();
+    assert_eq!((facts.last_user_text.as_deref(), facts.input_tokens_estimate), (Some("Why?"), 1 + 4));
+    let turn = json!({"content": 5, "parts": [{"text": "Why?", "content": 5}]});
+    let facts = read("/models/m:generateContent", &json!({"contents": [turn]})).unwrap();
+    assert_eq!(facts.last_user_text.as_deref(), Some("Why?"));
+}
+
+#[test]
+fn a_part_or_item_of_unknown_kind_may_have_fields_of_any_shape() {
+    let part = json!({"type": "future", "text": {"x": [1]}, "content": 1.5, "source": [1], "title": {}});
+    for path in [CHAT, "/v1/messages"] {
+        let body = json!({"model": "m", "messages": [{"role": "user", "content": [part]}]});
+        assert!(read(path, &body).is_ok(), "{path}");
+    }
+    let item = json!({"type": "future", "role": {"x": 1}, "content": 5, "output": true, "input": [1.5]});
+    assert!(read("/v1/responses", &json!({"model": "m", "input": [item]})).is_ok());
+}
+
+#[test]
+fn what_a_document_says_is_measured() {
+    for (part, text) in [
+        (
+            json!({"type": "document", "title": "12", "context": "34", "source": {"data": "5678", "type": "text"}}),
+            8,
+        ),
+        (
+            json!({"type": "document", "source": {"type": "content", "content": [{"type": "text", "text": "1234"}]}}),
+            4,
+        ),
+        (json!({"type": "document", "source": {"type": "base64", "data": "12345678"}}), 0),
+        (
+            json!({"type": "search_result", "source": "1234", "title": "5678", "content": [{"type": "text", "text": "1234"}]}),
+            12,
+        ),
+    ] {
+        let body = json!({"model": "m", "messages": [{"role": "user", "content": [part]}]});
+        assert_eq!(read("/v1/messages", &body).unwrap().input_tokens_estimate, text / 4 + 4, "{part}");
+    }
+}
+
+#[test]
+fn a_whole_number_may_be_written_as_a_fraction() {
+    for (text, expected) in [("100.0", Some(100)), ("1e2", Some(100)), ("-1.0", None)] {
+        let body = format!(r#"{{"model":"m","messages":[],"max_tokens":{text}}}"#);
+        assert_eq!(read_bytes(CHAT, body.as_bytes()).unwrap().max_output_tokens, expected, "{text}");
+    }
+    assert!(read(CHAT, &json!({"model": "m", "messages": [], "max_tokens": "100"})).is_err());
+}
+
+#[test]
+fn gemini_is_read_as_its_services_read_json() {
+    let body = json!({
+        "contents": {"role": "USER", "parts": {"text": "Why?"}},
+        "tools": {"functionDeclarations": {"name": "f"}},
+        "generationConfig": {"maxOutputTokens": "100"},
+    });
+    let facts = read("/models/m:generateContent", &body).unwrap();
+    assert_eq!((facts.tools, facts.max_output_tokens), (1, Some(100)));
+    assert_eq!(facts.last_user_text.as_deref(), Some("Why?"));
 }
 
 #[test]

@@ -104,17 +104,32 @@ impl<'de> Shape<'de> for Root<'_, 'de> {
                 Field::Model => object.next_value_seed(Read(Text(name, &mut body.model)))?,
                 Field::Stream => object.next_value_seed(Read(Flag(name, &mut body.stream)))?,
                 Field::Tools | Field::Functions => {
-                    object.next_value_seed(Read(Tools(name, &mut body.tools, &mut body.prompt.estimate)))?;
+                    object.next_value_seed(Read(Tools {
+                        name,
+                        dialect,
+                        count: &mut body.tools,
+                        estimate: &mut body.prompt.estimate,
+                    }))?;
                 }
-                Field::MaxTokens => object.next_value_seed(Read(Limit(name, &mut max_tokens)))?,
+                Field::MaxTokens => {
+                    object.next_value_seed(Read(Limit { name, limit: &mut max_tokens, quoted: false }))?
+                }
                 Field::MaxCompletionTokens => {
-                    object.next_value_seed(Read(Limit(name, &mut body.max_output_tokens)))?;
+                    object.next_value_seed(Read(Limit {
+                        name,
+                        limit: &mut body.max_output_tokens,
+                        quoted: false,
+                    }))?;
                 }
                 Field::GenerationConfig => {
                     object.next_value_seed(Read(GenerationConfig(&mut body.max_output_tokens)))?;
                 }
                 Field::Instructions => {
-                    object.next_value_seed(Read(Content::unheard(name, &mut body.prompt.estimate)))?;
+                    object.next_value_seed(Read(Content::unheard(
+                        name,
+                        dialect,
+                        &mut body.prompt.estimate,
+                    )))?;
                 }
                 Field::Turns => {
                     let turns = Turns { name, dialect, prompt: &mut body.prompt, found: &mut body.has_turns };
@@ -142,7 +157,11 @@ impl<'de> Shape<'de> for GenerationConfig<'_> {
         while let Some(Key(key)) = object.next_key()? {
             match &*key {
                 "maxOutputTokens" | "max_output_tokens" => {
-                    object.next_value_seed(Read(Limit("`maxOutputTokens`", self.0)))?;
+                    object.next_value_seed(Read(Limit {
+                        name: "`maxOutputTokens`",
+                        limit: self.0,
+                        quoted: true,
+                    }))?;
                 }
                 _ => ignore(&mut object)?,
             }

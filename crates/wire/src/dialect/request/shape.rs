@@ -31,7 +31,7 @@ pub(super) trait Shape<'de>: Sized {
         Err(self.expected().not("a number"))
     }
 
-    fn fraction<E: Error>(self) -> Result<(), E> {
+    fn fraction<E: Error>(self, _: f64) -> Result<(), E> {
         Err(self.expected().not("a fraction"))
     }
 
@@ -98,8 +98,8 @@ impl<'de, S: Shape<'de>> Visitor<'de> for Read<S> {
         self.0.number(value.try_into().ok())
     }
 
-    fn visit_f64<E: Error>(self, _: f64) -> Result<(), E> {
-        self.0.fraction()
+    fn visit_f64<E: Error>(self, value: f64) -> Result<(), E> {
+        self.0.fraction(value)
     }
 
     fn visit_str<E: Error>(self, text: &str) -> Result<(), E> {
@@ -157,23 +157,43 @@ impl<'de> Shape<'de> for Flag<'_> {
     }
 }
 
-/// A whole number; a negative one, which some servers take for "no limit", says nothing.
-pub(super) struct Limit<'a>(pub(super) &'static str, pub(super) &'a mut Option<u64>);
+/// A whole number, also one written as `1e2`; a negative one, which some servers take for "no limit", says nothing.
+pub(super) struct Limit<'a> {
+    pub(super) name: &'static str,
+    pub(super) limit: &'a mut Option<u64>,
+    /// Whether it may be a string of digits, as in protocol buffers' JSON.
+    pub(super) quoted: bool,
+}
 
 impl<'de> Shape<'de> for Limit<'_> {
     fn expected(&self) -> Expected {
-        Expected(self.0, "be a whole number")
+        Expected(self.name, "be a whole number")
     }
 
     fn number<E: Error>(self, number: Option<u64>) -> Result<(), E> {
-        *self.1 = number;
+        *self.limit = number;
         Ok(())
+    }
+
+    fn fraction<E: Error>(self, value: f64) -> Result<(), E> {
+        if value.fract() != 0.0 {
+            return Err(self.expected().not("a fraction"));
+        }
+        // What is too large for a `u64` is no less of a limit.
+        self.number((value >= 0.0).then_some(value as u64))
+    }
+
+    fn string<E: Error>(self, text: Cow<'de, str>) -> Result<(), E> {
+        match text.parse::<i64>() {
+            Ok(number) if self.quoted => self.number(number.try_into().ok()),
+            _ => Err(self.expected().not("a string")),
+        }
     }
 
     fn object<A: MapAccess<'de>>(self, object: A) -> Result<(), A::Error> {
         // So numbers come where any crate of the build turns on serde_json's `arbitrary_precision`.
         match Number::deserialize(MapAccessDeserializer::new(object)) {
-            Ok(number) if number.is_f64() => self.fraction(),
+            Ok(number) if number.is_f64() => self.fraction(number.as_f64().unwrap_or(f64::NAN)),
             Ok(number) => self.number(number.as_u64()),
             Err(_) => Err(self.expected().not("an object")),
         }

@@ -1,6 +1,6 @@
 //! The texts of a request: what the model will read, and what its user said last.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, mem};
 
 use serde::de::{Error, MapAccess, SeqAccess};
 
@@ -57,6 +57,16 @@ impl<'de> Shape<'de> for Turns<'_, 'de> {
         while list.next_element_seed(Read(Turn { name, dialect, prompt: &mut *prompt }))?.is_some() {}
         Ok(())
     }
+
+    fn object<A: MapAccess<'de>>(self, object: A) -> Result<(), A::Error> {
+        let Self { name, dialect, prompt, found } = self;
+        // Vertex AI takes one for a list of one.
+        if dialect != Dialect::Gemini {
+            return Err(Expected(name, "be a list of objects").not("an object"));
+        }
+        *found = true;
+        Turn { name, dialect, prompt }.object(object)
+    }
 }
 
 /// One message, or one item of OpenAI responses.
@@ -76,17 +86,42 @@ impl<'de> Shape<'de> for Turn<'_, 'de> {
     }
 
     fn object<A: MapAccess<'de>>(self, mut object: A) -> Result<(), A::Error> {
+        use Dialect::{Gemini, OpenAiChat, OpenAiResponses};
+        let dialect = self.dialect;
         let Prompt { last_user_text, estimate } = self.prompt;
         let (mut role, mut heard) = (None, None);
+        let (mut has_role, mut has_content) = (false, false);
+        let once = |seen: &mut bool, name| match mem::replace(seen, true) {
+            true => Err(A::Error::custom(format_args!("{name} is there twice"))),
+            false => Ok(()),
+        };
         while let Some(Key(key)) = object.next_key()? {
-            match &*key {
-                "role" => object.next_value_seed(Read(Text("`role`", &mut role)))?,
-                "content" => {
-                    object.next_value_seed(Read(Content::heard("`content`", &mut heard, estimate)))?;
+            match (&*key, dialect) {
+                ("role", _) => {
+                    once(&mut has_role, "`role`")?;
+                    if dialect == OpenAiResponses {
+                        object.next_value_seed(Read(Word(&mut role)))?;
+                    } else {
+                        object.next_value_seed(Read(Text("`role`", &mut role)))?;
+                    }
                 }
-                "parts" => object.next_value_seed(Read(Content::heard("`parts`", &mut heard, estimate)))?,
-                "output" => object.next_value_seed(Read(Content::unheard("`output`", estimate)))?,
-                "tool_calls" | "function_call" | "arguments" | "input" => {
+                ("parts", Gemini) => {
+                    once(&mut has_content, "`parts`")?;
+                    object.next_value_seed(Read(Content::heard("`parts`", dialect, &mut heard, estimate)))?;
+                }
+                ("content", _) if dialect != Gemini => {
+                    once(&mut has_content, "`content`")?;
+                    object.next_value_seed(Read(Content::heard(
+                        "`content`",
+                        dialect,
+                        &mut heard,
+                        estimate,
+                    )))?;
+                }
+                ("output", OpenAiResponses) => {
+                    object.next_value_seed(Read(Content::unheard("`output`", dialect, estimate)))?;
+                }
+                ("tool_calls" | "function_call", OpenAiChat) | ("arguments" | "input", OpenAiResponses) => {
                     object.next_value_seed(Read(Measure(estimate)))?;
                 }
                 _ => ignore(&mut object)?,
@@ -94,7 +129,9 @@ impl<'de> Shape<'de> for Turn<'_, 'de> {
         }
         estimate.tokens += Estimate::TOKENS_PER_MESSAGE;
         // Gemini takes a turn without a role for the user's.
-        let is_user = role.map_or(self.dialect == Dialect::Gemini, |role| role == "user");
+        let is_user = role.map_or(dialect == Gemini, |role| {
+            role == "user" || dialect == Gemini && role.eq_ignore_ascii_case("user")
+        });
         if is_user && heard.is_some() {
             *last_user_text = heard;
         }
@@ -161,28 +198,54 @@ impl<'de> Shape<'de> for Element<'_, 'de> {
 /// What a turn says: a text, a part, or a list of either.
 pub(super) struct Content<'a, 'de> {
     name: &'static str,
+    dialect: Dialect,
+    /// An item or a part may be of a kind that is not known, so that any shape may be right.
+    lenient: bool,
     /// Where the text goes, if it is the turn's own and not, say, what a tool gave back.
     heard: Option<&'a mut Option<Cow<'de, str>>>,
     estimate: &'a mut Estimate,
 }
 
 impl<'a, 'de> Content<'a, 'de> {
-    fn heard(name: &'static str, text: &'a mut Option<Cow<'de, str>>, estimate: &'a mut Estimate) -> Self {
-        Self { name, heard: Some(text), estimate }
+    fn heard(
+        name: &'static str,
+        dialect: Dialect,
+        text: &'a mut Option<Cow<'de, str>>,
+        estimate: &'a mut Estimate,
+    ) -> Self {
+        Self { heard: Some(text), ..Self::unheard(name, dialect, estimate) }
     }
 
-    pub(super) fn unheard(name: &'static str, estimate: &'a mut Estimate) -> Self {
-        Self { name, heard: None, estimate }
+    pub(super) fn unheard(name: &'static str, dialect: Dialect, estimate: &'a mut Estimate) -> Self {
+        Self { name, dialect, lenient: dialect == Dialect::OpenAiResponses, heard: None, estimate }
     }
 
     fn reborrow(&mut self) -> Content<'_, 'de> {
-        Content { name: self.name, heard: self.heard.as_deref_mut(), estimate: &mut *self.estimate }
+        let heard = self.heard.as_deref_mut();
+        Content { heard, estimate: &mut *self.estimate, ..*self }
+    }
+
+    /// What stands where a text or parts should.
+    fn other<E: Error>(self, found: &str) -> Result<(), E> {
+        if self.lenient { Ok(()) } else { Err(self.expected().not(found)) }
     }
 }
 
 impl<'de> Shape<'de> for Content<'_, 'de> {
     fn expected(&self) -> Expected {
         Expected(self.name, "be a string or a list of parts")
+    }
+
+    fn boolean<E: Error>(self, _: bool) -> Result<(), E> {
+        self.other("a boolean")
+    }
+
+    fn number<E: Error>(self, _: Option<u64>) -> Result<(), E> {
+        self.other("a number")
+    }
+
+    fn fraction<E: Error>(self, _: f64) -> Result<(), E> {
+        self.other("a fraction")
     }
 
     fn string<E: Error>(self, text: Cow<'de, str>) -> Result<(), E> {
@@ -205,14 +268,25 @@ impl<'de> Shape<'de> for Content<'_, 'de> {
     }
 
     fn object<A: MapAccess<'de>>(mut self, mut object: A) -> Result<(), A::Error> {
+        use Dialect::{AnthropicMessages, Gemini, OpenAiChat, OpenAiResponses};
         while let Some(Key(key)) = object.next_key()? {
-            match &*key {
-                "text" | "refusal" => object.next_value_seed(Read(Said(self.reborrow())))?,
-                "parts" => object.next_value_seed(Read(self.reborrow()))?,
+            match (&*key, self.dialect) {
+                ("text", _) | ("refusal", OpenAiChat | OpenAiResponses) => {
+                    object.next_value_seed(Read(Said(self.reborrow())))?;
+                }
+                ("parts", Gemini) => object.next_value_seed(Read(self.reborrow()))?,
                 // What a tool gave back, in parts of its own.
-                "content" => object.next_value_seed(Read(Content::unheard("`content`", self.estimate)))?,
-                "thinking" | "input" | "functionCall" | "function_call" | "functionResponse"
-                | "function_response" => object.next_value_seed(Read(Measure(self.estimate)))?,
+                ("content", AnthropicMessages) => {
+                    let content = Content::unheard("`content`", self.dialect, self.estimate);
+                    object.next_value_seed(Read(Content { lenient: true, ..content }))?;
+                }
+                ("source", AnthropicMessages) => {
+                    object.next_value_seed(Read(Source(self.dialect, self.estimate)))?;
+                }
+                ("thinking" | "input" | "title" | "context", AnthropicMessages)
+                | ("functionCall" | "function_call" | "functionResponse" | "function_response", Gemini) => {
+                    object.next_value_seed(Read(Measure(self.estimate)))?;
+                }
                 _ => ignore(&mut object)?,
             }
         }
@@ -220,15 +294,119 @@ impl<'de> Shape<'de> for Content<'_, 'de> {
     }
 }
 
-/// The text of a part.
+/// The text of a part; what else a part of some other kind calls `text` is only measured.
 struct Said<'a, 'de>(Content<'a, 'de>);
 
 impl<'de> Shape<'de> for Said<'_, 'de> {
     fn expected(&self) -> Expected {
-        Expected("`text`", "be a string")
+        Expected("`text`", "be a value")
+    }
+
+    fn boolean<E: Error>(self, _: bool) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn number<E: Error>(self, _: Option<u64>) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn fraction<E: Error>(self, _: f64) -> Result<(), E> {
+        Ok(())
     }
 
     fn string<E: Error>(self, text: Cow<'de, str>) -> Result<(), E> {
         self.0.string(text)
+    }
+
+    fn list<A: SeqAccess<'de>>(self, list: A) -> Result<(), A::Error> {
+        Measure(self.0.estimate).list(list)
+    }
+
+    fn object<A: MapAccess<'de>>(self, object: A) -> Result<(), A::Error> {
+        Measure(self.0.estimate).object(object)
+    }
+}
+
+/// The role of an item, if it is a string: an item of some other kind may call anything so.
+struct Word<'a, 'de>(&'a mut Option<Cow<'de, str>>);
+
+impl<'de> Shape<'de> for Word<'_, 'de> {
+    fn expected(&self) -> Expected {
+        Expected("`role`", "be a value")
+    }
+
+    fn boolean<E: Error>(self, _: bool) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn number<E: Error>(self, _: Option<u64>) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn fraction<E: Error>(self, _: f64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn string<E: Error>(self, text: Cow<'de, str>) -> Result<(), E> {
+        *self.0 = Some(text);
+        Ok(())
+    }
+
+    fn list<A: SeqAccess<'de>>(self, list: A) -> Result<(), A::Error> {
+        Measure(&mut Estimate::default()).list(list)
+    }
+
+    fn object<A: MapAccess<'de>>(self, object: A) -> Result<(), A::Error> {
+        Measure(&mut Estimate::default()).object(object)
+    }
+}
+
+/// Where Anthropic's part has its content from: a text, parts, or what counts nothing, as a picture does.
+struct Source<'a>(Dialect, &'a mut Estimate);
+
+impl<'de> Shape<'de> for Source<'_> {
+    fn expected(&self) -> Expected {
+        Expected("`source`", "be a value")
+    }
+
+    fn boolean<E: Error>(self, _: bool) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn number<E: Error>(self, _: Option<u64>) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn fraction<E: Error>(self, _: f64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn string<E: Error>(self, text: Cow<'de, str>) -> Result<(), E> {
+        self.1.text(&text);
+        Ok(())
+    }
+
+    fn list<A: SeqAccess<'de>>(self, list: A) -> Result<(), A::Error> {
+        Measure(self.1).list(list)
+    }
+
+    fn object<A: MapAccess<'de>>(self, mut object: A) -> Result<(), A::Error> {
+        let Self(dialect, estimate) = self;
+        let (mut kind, mut data) = (None, None);
+        while let Some(Key(key)) = object.next_key()? {
+            match &*key {
+                "type" => object.next_value_seed(Read(Word(&mut kind)))?,
+                "data" => object.next_value_seed(Read(Word(&mut data)))?,
+                "content" => {
+                    let content = Content::unheard("`content`", dialect, estimate);
+                    object.next_value_seed(Read(Content { lenient: true, ..content }))?;
+                }
+                _ => ignore(&mut object)?,
+            }
+        }
+        if let (Some("text"), Some(data)) = (kind.as_deref(), data) {
+            estimate.text(&data);
+        }
+        Ok(())
     }
 }

@@ -6,22 +6,37 @@ use super::{
     shape::{Expected, Key, Read, Shape},
     text::Estimate,
 };
+use crate::dialect::Dialect;
 
 /// `tools`: a list, whose elements (Gemini) may hold lists of functions.
-pub(super) struct Tools<'a>(pub(super) &'static str, pub(super) &'a mut usize, pub(super) &'a mut Estimate);
+pub(super) struct Tools<'a> {
+    pub(super) name: &'static str,
+    pub(super) dialect: Dialect,
+    pub(super) count: &'a mut usize,
+    pub(super) estimate: &'a mut Estimate,
+}
 
 impl<'de> Shape<'de> for Tools<'_> {
     fn expected(&self) -> Expected {
-        Expected(self.0, "be a list")
+        Expected(self.name, "be a list")
     }
 
     fn list<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
-        while list.next_element_seed(Read(Tool(&mut *self.1, &mut *self.2)))?.is_some() {}
+        let Self { dialect, count, estimate, .. } = self;
+        while list.next_element_seed(Read(Tool(dialect, &mut *count, &mut *estimate)))?.is_some() {}
         Ok(())
+    }
+
+    fn object<A: MapAccess<'de>>(self, object: A) -> Result<(), A::Error> {
+        // Vertex AI takes one for a list of one.
+        match self.dialect {
+            Dialect::Gemini => Tool(self.dialect, self.count, self.estimate).object(object),
+            _ => Err(self.expected().not("an object")),
+        }
     }
 }
 
-struct Tool<'a>(&'a mut usize, &'a mut Estimate);
+struct Tool<'a>(Dialect, &'a mut usize, &'a mut Estimate);
 
 impl<'de> Shape<'de> for Tool<'_> {
     fn expected(&self) -> Expected {
@@ -29,17 +44,24 @@ impl<'de> Shape<'de> for Tool<'_> {
     }
 
     fn object<A: MapAccess<'de>>(self, mut object: A) -> Result<(), A::Error> {
+        let Self(dialect, tools, estimate) = self;
         let (mut functions, mut is_group) = (0, false);
         while let Some(Key(key)) = object.next_key()? {
-            self.1.text(&key);
-            if matches!(&*key, "functionDeclarations" | "function_declarations") {
+            estimate.text(&key);
+            if dialect == Dialect::Gemini && matches!(&*key, "functionDeclarations" | "function_declarations")
+            {
                 is_group = true;
-                object.next_value_seed(Read(Tools("`functionDeclarations`", &mut functions, self.1)))?;
+                object.next_value_seed(Read(Tools {
+                    name: "`functionDeclarations`",
+                    dialect,
+                    count: &mut functions,
+                    estimate,
+                }))?;
             } else {
-                object.next_value_seed(Read(Measure(self.1)))?;
+                object.next_value_seed(Read(Measure(estimate)))?;
             }
         }
-        *self.0 += if is_group { functions } else { 1 };
+        *tools += if is_group { functions } else { 1 };
         Ok(())
     }
 }
@@ -60,7 +82,7 @@ impl<'de> Shape<'de> for Measure<'_> {
         Ok(())
     }
 
-    fn fraction<E: Error>(self) -> Result<(), E> {
+    fn fraction<E: Error>(self, _: f64) -> Result<(), E> {
         Ok(())
     }
 
