@@ -4,8 +4,6 @@
 #[path = "../tests/sse/support.rs"]
 mod support;
 
-use std::collections::BTreeMap;
-
 use dashpot_wire::{
     dialect::{Dialect, StreamReader},
     sse::{Framer, Limits},
@@ -87,8 +85,9 @@ pub(crate) fn dialect_request(request: &[u8]) {
     };
     let path = String::from_utf8_lossy(path);
     let _ = Dialect::from_path(&path);
-    // Keys may come twice, as far as nobody reads them.
-    let is_object = serde_json::from_slice::<BTreeMap<String, IgnoredAny>>(body).is_ok();
+    // Keys may come twice, and hold half of a surrogate pair, as far as nobody reads them.
+    let is_object =
+        body.trim_ascii_start().starts_with(b"{") && serde_json::from_slice::<IgnoredAny>(body).is_ok();
     for dialect in DIALECTS {
         match dialect.read_request(&path, body) {
             Ok(facts) => {

@@ -72,3 +72,26 @@ fn the_parser_never_keeps_more_than_its_limits() {
     // A buffer that grows lives beside its successor for a moment.
     assert!(info.bytes_max <= 2 * 3000, "{}", info.bytes_max);
 }
+
+#[test]
+fn what_is_not_utf8_takes_up_to_three_times_as_much() {
+    let limits = dashpot_wire::sse::Limits { max_line: 1000, max_event: 3000 };
+    let mut stream = Vec::new();
+    for _ in 0..4 {
+        for (field, count) in [("id: ", 1000), ("event: ", 1000), ("data: ", 1000), ("data: ", 1000)] {
+            stream.extend_from_slice(field.as_bytes());
+            stream.resize(stream.len() + count, 0xff);
+            stream.push(b'\n');
+        }
+        stream.push(b'\n');
+    }
+    for size in [7, usize::MAX] {
+        let info = measure(|| {
+            let mut parser = Parser::new(limits);
+            stream.chunks(size).for_each(|chunk| parser.push(chunk, |_| {}).unwrap());
+        });
+        // Kept: data, type, value, two ids. During the call: data and type once more, in a string that grows.
+        let (kept, call) = (3000 + 2 * 1000 + 2 * 3 * 1000, 3 * (3000 + 1000));
+        assert!(info.bytes_max <= kept + 2 * call, "{} in chunks of {size}", info.bytes_max);
+    }
+}

@@ -1,5 +1,6 @@
 mod body;
 mod shape;
+mod surrogate;
 mod text;
 mod tools;
 
@@ -34,7 +35,8 @@ pub struct RequestFacts {
 }
 
 impl Dialect {
-    /// Reads what a request asks for, in one pass over its body.
+    /// Reads what a request asks for, in one pass over its body (in another one if it escapes half of a
+    /// surrogate pair, which is read as U+FFFD).
     ///
     /// Takes time and, at worst, memory in proportion to the body (texts with escapes are copied, and of what is passed
     /// over the open brackets are kept), and stack for at most 128 levels; bound the body before. `path` as for [`from_path`](Self::from_path).
@@ -57,7 +59,15 @@ impl Dialect {
     /// assert_eq!(error.to_string(), "`model` must be a string, not a number at line 1 column 10");
     /// ```
     pub fn read_request(self, path: &str, body: &[u8]) -> Result<RequestFacts, RequestError> {
-        let body = body::read(self, body)?;
+        let repaired;
+        let body = match body::read(self, body) {
+            Ok(body) => body,
+            // Only what cannot be read is looked through for it.
+            Err(error) => {
+                repaired = surrogate::replaced(body).ok_or(error)?;
+                body::read(self, &repaired)?
+            }
+        };
         let required = match self {
             Self::OpenAiChat | Self::AnthropicMessages => Some("messages"),
             Self::Gemini => Some("contents"),

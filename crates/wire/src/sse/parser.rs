@@ -15,6 +15,9 @@ pub struct Event<'a> {
 
 /// What a [`Parser`] may keep, in bytes as they come: the data of one event, and four single values (its type, its id,
 /// the last id, and the value that is being read).
+///
+/// What is not UTF-8 takes up to three times as much once it is decoded: the two ids, and, during the call for an event,
+/// a copy of its data and type. A buffer that grows lives beside its successor for a moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// The longest value of one field; 1 MiB by default. Comments and unknown fields are not kept and may have any length.
@@ -195,12 +198,16 @@ impl<'c, F: FnMut(Event<'_>)> Lines<'c> for Read<'_, 'c, F> {
         }
         let event = self.event.take();
         if mem::take(&mut kept.has_data) {
-            let data = decode(self.data.take().unwrap_or(&kept.data));
-            let event = match event.unwrap_or(&kept.event) {
+            // Taken, so that nothing of this event is in the next one if the call panics and the caller goes on.
+            let (data_kept, event_kept) = (mem::take(&mut kept.data), mem::take(&mut kept.event));
+            let data = decode(self.data.take().unwrap_or(&data_kept));
+            let event = match event.unwrap_or(&event_kept) {
                 b"" => Cow::Borrowed("message"),
                 event => decode(event),
             };
             (self.on_event)(Event { event: &event, data: &data, last_event_id: &kept.last_event_id });
+            drop((data, event));
+            (kept.data, kept.event) = (data_kept, event_kept);
         }
         kept.data.clear();
         kept.event.clear();

@@ -284,6 +284,23 @@ fn gemini_is_read_as_its_services_read_json() {
 }
 
 #[test]
+fn half_of_a_surrogate_pair_is_replaced() {
+    for (text, expected) in [
+        (r"a \ud83d", "a \u{fffd}"),
+        (r"\uDE00\ud83d\uD83D\ude00", "\u{fffd}\u{fffd}\u{1f600}"),
+        (r"\\ud83d \ud83d\n", "\\ud83d \u{fffd}\n"),
+    ] {
+        let body = format!(r#"{{"model":"m","messages":[{{"role":"user","content":"{text}"}}],"\ud83d":1}}"#);
+        let facts = read_bytes(CHAT, body.as_bytes()).unwrap();
+        assert_eq!(facts.last_user_text.as_deref(), Some(expected), "{text}");
+    }
+    assert_eq!(
+        error(CHAT, r#"{"x":"\ud83d","messages":5}"#),
+        "`messages` must be a list of objects, not a number at line 1 column 26"
+    );
+}
+
+#[test]
 fn depth_ends_in_an_error_or_is_passed_over() {
     let deep = 200_000;
     let nested = format!("{}{}", "[".repeat(deep), "]".repeat(deep));

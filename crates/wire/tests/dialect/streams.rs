@@ -314,10 +314,16 @@ fn a_custom_tool_and_text_in_parts_are_content() {
 }
 
 #[test]
-fn a_shell_call_asks_the_caller() {
-    let text = "data: {\"type\":\"response.output_item.done\",\"item\":{\"type\":\"shell_call\"}}\n\n\
-        data: {\"type\":\"response.completed\"}\n\n";
-    assert_eq!(read_text(Dialect::OpenAiResponses, text).finish_reason(), Some(FinishReason::ToolCalls));
+fn a_shell_call_asks_the_caller_unless_the_shell_is_hosted() {
+    for (environment, expected) in [
+        ("null", FinishReason::ToolCalls),
+        (r#"{"type":"local"}"#, FinishReason::ToolCalls),
+        (r#"{"type":"container_reference","container_id":"c"}"#, FinishReason::Stop),
+    ] {
+        let item = format!(r#"{{"item":{{"environment":{environment},"type":"shell_call"}}}}"#);
+        let text = format!("data: {item}\n\ndata: {{\"type\":\"response.completed\"}}\n\n");
+        assert_eq!(read_text(Dialect::OpenAiResponses, &text).finish_reason(), Some(expected), "{item}");
+    }
 }
 
 #[test]

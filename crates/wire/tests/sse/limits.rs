@@ -1,3 +1,5 @@
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 use dashpot_wire::sse::{Framer, Limits, Parser, TooLong};
 
 use crate::support::{cut, parse};
@@ -51,6 +53,19 @@ fn comments_and_unknown_fields_may_have_any_length() {
         let parsed = parse(LIMITS, cut(stream, &[size]));
         assert_eq!((parsed.error, parsed.events.len()), (None, 1));
     }
+}
+
+#[test]
+fn an_event_whose_call_panics_leaves_nothing_to_the_next() {
+    let mut parser = Parser::default();
+    parser.push(b"event: a\ndata: old\ndata: o", |_| {}).unwrap();
+    let call = AssertUnwindSafe(|| parser.push(b"ld\n\n", |_| panic!("the caller's")));
+    assert!(catch_unwind(call).is_err());
+    let mut seen = Vec::new();
+    parser
+        .push(b"\n\ndata: new\n\n", |event| seen.push((event.event.to_owned(), event.data.to_owned())))
+        .unwrap();
+    assert_eq!(seen, [("message".to_owned(), "new".to_owned())]);
 }
 
 #[test]

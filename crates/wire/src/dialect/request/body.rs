@@ -112,7 +112,7 @@ impl<'de> Shape<'de> for Root<'_, 'de> {
                     }))?;
                 }
                 Field::MaxTokens => {
-                    object.next_value_seed(Read(Limit { name, limit: &mut max_tokens, quoted: false }))?
+                    object.next_value_seed(Read(Limit { name, limit: &mut max_tokens, quoted: false }))?;
                 }
                 Field::MaxCompletionTokens => {
                     object.next_value_seed(Read(Limit {

@@ -66,6 +66,9 @@ pub(super) struct Facts {
     pub(super) content: bool,
     /// The caller is to call a tool, in dialects whose finish reason does not say so.
     pub(super) tool_call: bool,
+    /// A shell is called, which is the caller's unless it is hosted.
+    shell: bool,
+    hosted: bool,
     pub(super) terminal: bool,
     /// The JSON has a type.
     pub(super) typed: bool,
@@ -84,16 +87,17 @@ impl Facts {
             }
             // Those that OpenAI runs itself, such as `web_search_call`, ask nothing of the caller.
             (Field::Item, Scalar::Str(word)) => {
+                self.shell = word == b"shell_call";
                 self.tool_call |= matches!(
                     word,
                     b"function_call"
                         | b"custom_tool_call"
                         | b"computer_call"
                         | b"local_shell_call"
-                        | b"shell_call"
                         | b"apply_patch_call"
                 );
             }
+            (Field::Host, Scalar::Str(word)) => self.hosted = word == b"container_reference",
             (Field::Finish, Scalar::Str(word)) => self.finish = FinishReason::of_word(word).or(self.finish),
             (Field::Count(count), Scalar::Number(number)) => {
                 let number = str::from_utf8(number).ok().and_then(|number| number.parse().ok());
@@ -138,7 +142,7 @@ impl Facts {
             *count = new.or(*count);
         }
         self.content |= event.content;
-        self.tool_call |= event.tool_call;
+        self.tool_call |= event.tool_call || event.shell && !event.hosted;
         self.terminal |= event.terminal;
         self.finish = event.finish.or(self.finish);
         if event.failed {

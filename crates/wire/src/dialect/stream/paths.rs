@@ -11,6 +11,8 @@ pub(super) enum Field {
     ToolCall,
     /// The type of an item, some of which ask the caller to call a tool.
     Item,
+    /// Where a shell is that an item calls.
+    Host,
     /// A word for why the model stopped.
     Finish,
     /// The type of the event.
@@ -74,6 +76,7 @@ pub(super) static RESPONSES: Paths<Field> = Paths::new(&[
     ("error", Field::Error),
     ("error/code", Field::ErrorWord),
     ("error/type", Field::ErrorWord),
+    ("item/environment/type", Field::Host),
     ("item/name", Field::Content),
     ("item/type", Field::Item),
     ("partial_image_b64", Field::Content),
