@@ -1,4 +1,5 @@
 mod body;
+mod content;
 mod shape;
 mod surrogate;
 mod text;

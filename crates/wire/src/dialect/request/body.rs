@@ -3,8 +3,9 @@ use std::borrow::Cow;
 use serde::de::{DeserializeSeed, Error, MapAccess};
 
 use super::{
+    content::Content,
     shape::{Expected, Flag, Key, Limit, Read, Shape, Text, ignore},
-    text::{Content, Input, Prompt, Turns},
+    text::{Input, Prompt, Turns},
     tools::Tools,
 };
 use crate::dialect::Dialect;
