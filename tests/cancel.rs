@@ -62,7 +62,7 @@ async fn leave(http2: bool, moment: Moment) {
         }
     });
     let is_there = |exchange: &Exchange| match moment {
-        Moment::Queued => exchange.admitted.is_none(),
+        Moment::Queued => exchange.admitted.is_none() && upstream.stats().queued == 1,
         Moment::BeforeTheFirstToken => exchange.head.is_some(),
         Moment::InMidStream => exchange.events > 3,
     };
@@ -71,10 +71,6 @@ async fn leave(http2: bool, moment: Moment) {
         .wait_for(|log| log.get(1).is_some_and(is_there), timeout)
         .await
         .expect("it comes to that moment");
-    if matches!(moment, Moment::Queued) {
-        assert_eq!(upstream.stats().queued, 1);
-    }
-
     let left = Instant::now();
     this.abort();
     let log = upstream.wait_for(|log| log[1].end.is_some(), timeout).await.expect("the upstream notices");
