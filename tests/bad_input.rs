@@ -238,17 +238,25 @@ async fn the_memory_for_all_bodies_together_is_bounded() {
     // Two bodies that are there but for their last byte fill the memory.
     let head =
         format!("POST {CHAT} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: 1048576\r\n\r\n");
-    let mut waiting = Vec::new();
-    for _ in 0..2 {
-        let mut connection = connect(&gateway).await;
-        connection.write_all(head.as_bytes()).await.expect("it is taken");
-        connection.write_all(&vec![b' '; (1 << 20) - 1]).await.expect("it is taken");
-        waiting.push(connection);
-    }
     let request = br#"{"model":"m","messages":[{"role":"user","content":"Hello"}]}"#;
-    let refused = async { while post(&gateway, CHAT, request).await.status != 503 {} };
-    tokio::time::timeout(Duration::from_secs(5), refused).await.expect("there is no room for a third");
-    drop(waiting);
+    let refused = async {
+        loop {
+            let mut waiting = Vec::new();
+            for _ in 0..2 {
+                let mut connection = connect(&gateway).await;
+                // Refused in the middle, it cannot write on; then the next round decides.
+                let body = vec![b' '; (1 << 20) - 1];
+                let _ = connection.write_all(&[head.as_bytes(), &body].concat()).await;
+                waiting.push(connection);
+            }
+            // Asked before the gateway has read them, the third may take the room of the second: then once more.
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            if post(&gateway, CHAT, request).await.status == 503 {
+                break;
+            }
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), refused).await.expect("there is no room for a third");
     let taken = async { while post(&gateway, CHAT, request).await.status != 200 {} };
     tokio::time::timeout(Duration::from_secs(5), taken).await.expect("when they have gone there is");
 }
