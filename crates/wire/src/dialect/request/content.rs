@@ -114,20 +114,10 @@ impl<'de> Shape<'de> for Content<'_, 'de> {
 struct Said<'a, 'de>(Content<'a, 'de>);
 
 impl<'de> Shape<'de> for Said<'_, 'de> {
+    const ANY_SCALAR: bool = true;
+
     fn expected(&self) -> Expected {
         Expected("`text`", "be a value")
-    }
-
-    fn boolean<E: Error>(self, _: bool) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn number<E: Error>(self, _: Option<u64>) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn fraction<E: Error>(self, _: f64) -> Result<(), E> {
-        Ok(())
     }
 
     fn string<E: Error>(self, text: Cow<'de, str>) -> Result<(), E> {
@@ -147,20 +137,10 @@ impl<'de> Shape<'de> for Said<'_, 'de> {
 pub(super) struct Word<'a, 'de>(pub(super) &'a mut Option<Cow<'de, str>>);
 
 impl<'de> Shape<'de> for Word<'_, 'de> {
+    const ANY_SCALAR: bool = true;
+
     fn expected(&self) -> Expected {
         Expected("`role`", "be a value")
-    }
-
-    fn boolean<E: Error>(self, _: bool) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn number<E: Error>(self, _: Option<u64>) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn fraction<E: Error>(self, _: f64) -> Result<(), E> {
-        Ok(())
     }
 
     fn string<E: Error>(self, text: Cow<'de, str>) -> Result<(), E> {
@@ -181,20 +161,10 @@ impl<'de> Shape<'de> for Word<'_, 'de> {
 struct Source<'a>(Dialect, &'a mut Estimate);
 
 impl<'de> Shape<'de> for Source<'_> {
+    const ANY_SCALAR: bool = true;
+
     fn expected(&self) -> Expected {
         Expected("`source`", "be a value")
-    }
-
-    fn boolean<E: Error>(self, _: bool) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn number<E: Error>(self, _: Option<u64>) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn fraction<E: Error>(self, _: f64) -> Result<(), E> {
-        Ok(())
     }
 
     fn string<E: Error>(self, text: Cow<'de, str>) -> Result<(), E> {

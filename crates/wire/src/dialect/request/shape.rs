@@ -14,6 +14,9 @@ use serde_json::Number;
 /// What may stand at one place, and where it goes. What is not taken is refused: by the place's name, since that is
 /// what a caller can use, and without a copy, since the text is a stranger's and may be long.
 pub(super) trait Shape<'de>: Sized {
+    /// Whether booleans and numbers are passed over instead of refused.
+    const ANY_SCALAR: bool = false;
+
     /// What is asked, for the error.
     fn expected(&self) -> Expected;
 
@@ -23,16 +26,16 @@ pub(super) trait Shape<'de>: Sized {
     }
 
     fn boolean<E: Error>(self, _: bool) -> Result<(), E> {
-        Err(self.expected().not("a boolean"))
+        if Self::ANY_SCALAR { Ok(()) } else { Err(self.expected().not("a boolean")) }
     }
 
     /// A whole number; `None` if it is negative.
     fn number<E: Error>(self, _: Option<u64>) -> Result<(), E> {
-        Err(self.expected().not("a number"))
+        if Self::ANY_SCALAR { Ok(()) } else { Err(self.expected().not("a number")) }
     }
 
     fn fraction<E: Error>(self, _: f64) -> Result<(), E> {
-        Err(self.expected().not("a fraction"))
+        if Self::ANY_SCALAR { Ok(()) } else { Err(self.expected().not("a fraction")) }
     }
 
     fn string<E: Error>(self, _: Cow<'de, str>) -> Result<(), E> {

@@ -70,20 +70,10 @@ impl<'de> Shape<'de> for Tool<'_> {
 pub(super) struct Measure<'a>(pub(super) &'a mut Estimate);
 
 impl<'de> Shape<'de> for Measure<'_> {
+    const ANY_SCALAR: bool = true;
+
     fn expected(&self) -> Expected {
         Expected("it", "be a value")
-    }
-
-    fn boolean<E: Error>(self, _: bool) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn number<E: Error>(self, _: Option<u64>) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn fraction<E: Error>(self, _: f64) -> Result<(), E> {
-        Ok(())
     }
 
     fn string<E: Error>(self, text: Cow<'de, str>) -> Result<(), E> {
