@@ -15,8 +15,13 @@ impl Corpus {
     /// At least `bytes` long; each dialect has the same share.
     pub(crate) fn new(bytes: usize) -> Self {
         let mut words = Words(0x5eed);
-        let dialects =
-            [Dialect::OpenAiChat, Dialect::OpenAiResponses, Dialect::AnthropicMessages, Dialect::Gemini];
+        let dialects = [
+            Dialect::OpenAiChat,
+            Dialect::OpenAiResponses,
+            Dialect::OpenAiCompletions,
+            Dialect::AnthropicMessages,
+            Dialect::Gemini,
+        ];
         Self(
             dialects
                 .into_iter()
@@ -60,17 +65,41 @@ fn leak(bytes: &[u8]) -> &'static [u8] {
     Box::leak(bytes.into())
 }
 
-/// The `n`-th event of a long answer: a word or two each, as the services send them.
+/// The `n`-th event of a long answer: a word or two each, as the services send them, with a piece of a tool call in each
+/// fifty.
 fn event(dialect: Dialect, n: usize, words: &mut Words) -> String {
     let text = words.some(1 + n % 3);
     let at = 1_767_225_600 + n / 50;
     match dialect {
+        Dialect::OpenAiCompletions => format!(
+            "data: {{\"id\":\"cmpl-A1b2C3d4E5f6G7h8I9j0K1l2M3n4O\",\"object\":\"text_completion\",\"created\":{at},\
+             \"choices\":[{{\"text\":\"{text}\",\"index\":0,\"logprobs\":null,\"finish_reason\":null}}],\
+             \"model\":\"gpt-3.5-turbo-instruct\"}}\n\n"
+        ),
+        Dialect::OpenAiResponses if n % 50 == 49 => format!(
+            "event: response.function_call_arguments.delta\ndata: {{\
+             \"type\":\"response.function_call_arguments.delta\",\"sequence_number\":{n},\
+             \"item_id\":\"fc_0a1b2c3d4e5f60718293a4b5c6d7e8f90a1b2c3d4e5f6071\",\"output_index\":1,\
+             \"delta\":\"{{\\\"city\\\":\"}}\n\n"
+        ),
+        Dialect::AnthropicMessages if n % 50 == 49 => {
+            "event: content_block_delta\ndata: {\"type\":\"content_block_delta\",\
+             \"index\":1,\"delta\":{\"type\":\"input_json_delta\",\"partial_json\":\"{\\\"city\\\":\"}}\n\n"
+                .into()
+        }
+        Dialect::OpenAiChat if n % 50 == 49 => format!(
+            "data: {{\"id\":\"chatcmpl-A1b2C3d4E5f6G7h8I9j0K1l2M3n4O\",\"object\":\"chat.completion.chunk\",\
+             \"created\":{at},\"model\":\"gpt-4o-2024-08-06\",\"service_tier\":\"default\",\
+             \"system_fingerprint\":\"fp_0123456789\",\"choices\":[{{\"index\":0,\"delta\":{{\"tool_calls\":\
+             [{{\"index\":0,\"function\":{{\"arguments\":\"{{\\\"city\\\":\"}}}}]}},\
+             \"logprobs\":null,\"finish_reason\":null}}]}}\n\n"
+        ),
         Dialect::OpenAiResponses => format!(
             "event: response.output_text.delta\ndata: {{\"type\":\"response.output_text.delta\",\
              \"sequence_number\":{n},\"item_id\":\"msg_0a1b2c3d4e5f60718293a4b5c6d7e8f90a1b2c3d4e5f6071\",\
              \"output_index\":0,\"content_index\":0,\"delta\":\"{text}\",\"logprobs\":[]}}\n\n"
         ),
-        Dialect::AnthropicMessages if n % 100 == 99 => "event: ping\ndata: {\"type\": \"ping\"}\n\n".into(),
+        Dialect::AnthropicMessages if n % 100 == 98 => "event: ping\ndata: {\"type\": \"ping\"}\n\n".into(),
         Dialect::AnthropicMessages => format!(
             "event: content_block_delta\ndata: {{\"type\":\"content_block_delta\",\"index\":0,\
              \"delta\":{{\"type\":\"text_delta\",\"text\":\"{text}\"}}}}\n\n"
