@@ -3,6 +3,8 @@
 #[cfg(feature = "body")]
 pub use dashpot_body as body;
 pub use dashpot_core as core;
+#[cfg(feature = "limit")]
+pub use dashpot_limit as limit;
 #[cfg(feature = "sse")]
 pub use dashpot_sse as sse;
 #[cfg(feature = "wire")]
