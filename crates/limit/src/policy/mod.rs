@@ -3,6 +3,7 @@
 //! A policy has no clock, no lock and no randomness of its own, so that a simulation can run it unmodified.
 
 mod fixed;
+mod littles_law;
 
 use std::{
     fmt,
@@ -10,6 +11,7 @@ use std::{
 };
 
 pub use fixed::Fixed;
+pub use littles_law::LittlesLaw;
 
 /// Finds the limit from what it is told.
 ///
