@@ -12,24 +12,27 @@ pub(super) enum Phase {
     Settle { until: f64 },
 }
 
-/// What the next window is to show.
+/// A limit lowered for one window, to measure the baseline.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Trial {
-    None,
-    /// Whether a decrease shortened the wait, as it should by `drained` seconds.
-    Cut {
-        kind: Kind,
-        middle: f64,
-        drained: f64,
-        from: f64,
-    },
-    /// The baseline, under a limit lowered for this one window; `drained` as above.
-    Probe {
-        kind: Kind,
-        middle: f64,
-        drained: f64,
-        restore: f64,
-    },
+pub(super) struct Probe {
+    kind: Kind,
+    /// The time before.
+    middle: f64,
+    pub(super) restore: f64,
+    /// By how much the time falls if there is a queue.
+    drained: f64,
+}
+
+/// Where a sequence of decreases started, and whether they were of use.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Cuts {
+    kind: Kind,
+    limit: f64,
+    rate: f64,
+    middle: f64,
+    error: f64,
+    count: f64,
+    futile: u32,
 }
 
 impl LittlesLaw {
@@ -41,8 +44,7 @@ impl LittlesLaw {
         }
         // Settle -> Run: only exchanges that are admitted from now on are judged.
         self.phase = Phase::Run;
-        self.fresh = self.now;
-        self.discard_window();
+        self.open_windows();
         false
     }
 
@@ -51,13 +53,12 @@ impl LittlesLaw {
         let excess = (f64::from(in_flight) - self.limit).max(0.0);
         let drain = if rate > 0.0 { 2.0 * excess / rate } else { 0.0 };
         self.phase = Phase::Settle { until: self.now + drain.clamp(10.0, 120.0) };
-        self.discard_window();
     }
 
     pub(super) fn overload(&mut self, in_flight: u32) {
         self.abandon_probe();
         self.lower(0.9 * self.limit, Reason::Overload);
-        self.trial = Trial::None;
+        self.cuts = None;
         let rate = self.throughput.rate().unwrap_or(0.0);
         self.settle(in_flight, rate);
     }
@@ -67,13 +68,14 @@ impl LittlesLaw {
         let reading = self.track_mut(kind).close(limit);
         let rate = self.throughput.rate().unwrap_or_else(|| reading.count / reading.age.max(1e-3));
         self.signal = kind;
-        self.discard_window();
+        self.first_token.discard();
+        self.latency.discard();
+        self.throughput.clear();
 
-        let trial = std::mem::replace(&mut self.trial, Trial::None);
-        if let Trial::Probe { kind: of, middle, drained, restore } = trial {
-            self.limit = restore;
-            if of == kind {
-                self.conclude_probe(kind, &reading, middle, drained);
+        if let Some(probe) = self.probe.take() {
+            self.limit = probe.restore;
+            if probe.kind == kind {
+                self.conclude_probe(&probe, &reading);
             }
             return;
         }
@@ -86,22 +88,19 @@ impl LittlesLaw {
         let bound = reading.peak >= 0.9 * limit.floor();
         self.queue = Some(queue.max(0.0));
 
+        if bound && self.cuts_were_futile(kind, &reading, rate) {
+            return;
+        }
         if queue > long {
-            if self.is_futile(kind, &reading, trial) {
-                return;
+            if bound && self.cuts.is_none() {
+                let Reading { middle, error, count, .. } = reading;
+                self.cuts = Some(Cuts { kind, limit, rate, middle, error, count, futile: 0 });
             }
             let cut = (0.7 * (queue - short)).clamp(0.5, 0.3 * limit.max(2.0));
             self.lower(limit - cut, Reason::Queue);
-            self.trial = Trial::Cut {
-                kind,
-                middle: reading.middle,
-                drained: (limit - self.limit) / rate,
-                from: limit,
-            };
             self.settle(in_flight, rate);
             return;
         }
-        self.futile = 0;
         if !bound {
             self.reason = Reason::Unused;
         } else if queue < short.max(0.6 * long) {
@@ -139,28 +138,48 @@ impl LittlesLaw {
         self.reason = Reason::Growth;
     }
 
-    /// Whether two decreases in sequence did not shorten the wait: then it is no queue of ours, but the upstream's own
-    /// time, and the baseline is wrong.
-    fn is_futile(&mut self, kind: Kind, reading: &Reading, trial: Trial) -> bool {
-        let Trial::Cut { kind: of, middle, drained, from } = trial else { return false };
-        if of != kind || drained <= 2.0 * reading.error {
+    /// Whether the decreases since the first one did not shorten the wait: then it is no queue of ours but the upstream's
+    /// own time, and the baseline is wrong.
+    ///
+    /// A real queue falls by what the limit fell, and the throughput stays; else the throughput falls in proportion.
+    fn cuts_were_futile(&mut self, kind: Kind, reading: &Reading, rate: f64) -> bool {
+        let Some(mut cuts) = self.cuts.take() else { return false };
+        if cuts.kind != kind || self.limit >= cuts.limit || self.track(kind).is_pinned() {
             return false;
         }
-        if reading.middle <= middle - 0.3 * drained {
-            self.futile = 0;
+        let error = cuts.error.hypot(reading.error);
+        let drained = (cuts.limit - self.limit) / cuts.rate;
+        let narrowed = (cuts.limit / self.limit).ln();
+        let rate_error = (1.0 / cuts.count + 1.0 / reading.count.max(1.0)).sqrt();
+        let futile = if drained > 2.0 * error {
+            cuts.middle - reading.middle < 0.4 * drained
+        } else if narrowed > 2.0 * rate_error {
+            (cuts.rate / rate).ln() > 0.6 * narrowed
+        } else {
+            self.cuts = Some(cuts);
+            return false;
+        };
+        let present = Cuts {
+            limit: self.limit,
+            rate,
+            middle: reading.middle,
+            error: reading.error,
+            count: reading.count,
+            futile: 0,
+            kind,
+        };
+        if !futile || reading.middle > cuts.middle + 2.0 * error {
+            self.cuts = Some(present);
             return false;
         }
-        if self.futile == 0 {
-            self.before_futile = from;
-        }
-        self.futile += 1;
-        if self.futile < 2 || self.track(kind).is_pinned() {
+        cuts.futile += 1;
+        if cuts.futile < 2 {
+            self.cuts = Some(cuts);
             return false;
         }
-        self.futile = 0;
         let deviation = reading.error * reading.count.sqrt();
         self.track_mut(kind).move_baseline(reading.middle, deviation, 0.7);
-        self.limit = self.before_futile.clamp(self.min, self.max);
+        self.limit = cuts.limit.clamp(self.min, self.max);
         self.reason = Reason::Baseline;
         true
     }
@@ -176,28 +195,29 @@ impl LittlesLaw {
         let restore = self.limit;
         self.limit = (0.7 * restore).max(self.min);
         let drained = (restore - self.limit) / rate;
-        self.trial = Trial::Probe { kind, middle: reading.middle, drained, restore };
+        self.probe = Some(Probe { kind, middle: reading.middle, drained, restore });
         self.reason = Reason::Probe;
         self.settle(in_flight, rate);
     }
 
-    fn conclude_probe(&mut self, kind: Kind, reading: &Reading, before: f64, drained: f64) {
+    fn conclude_probe(&mut self, probe: &Probe, reading: &Reading) {
         let deviation = reading.error * reading.count.sqrt();
-        let fell = reading.middle < before - 2.0 * reading.error - 0.3 * drained.min(before);
-        let track = self.track_mut(kind);
+        let fell =
+            reading.middle < probe.middle - 2.0 * reading.error - 0.3 * probe.drained.min(probe.middle);
+        let track = self.track_mut(probe.kind);
         if reading.middle < reading.baseline {
             track.move_baseline(reading.middle, deviation, 1.0);
         } else if !fell {
             track.move_baseline(reading.middle.min(2.0 * reading.baseline), deviation, 0.5);
         }
         self.next_probe = Some(self.now + 60.0 * (0.75 + 0.5 * self.random()));
-        self.futile = 0;
+        self.cuts = None;
         self.reason = Reason::Baseline;
     }
 
     fn abandon_probe(&mut self) {
-        if let Trial::Probe { restore, .. } = self.trial {
-            self.limit = restore;
+        if let Some(probe) = self.probe.take() {
+            self.limit = probe.restore;
         }
     }
 

@@ -40,6 +40,11 @@ impl Length {
         }
     }
 
+    /// Whether lengths explain anything.
+    pub(super) fn is_used(&self) -> bool {
+        self.slope > 0.0
+    }
+
     /// The window is over: its samples join the past ones.
     pub(super) fn close(&mut self) {
         let window = std::mem::take(&mut self.window);

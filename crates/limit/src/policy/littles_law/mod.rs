@@ -10,7 +10,7 @@ mod window;
 use std::time::{Duration, Instant};
 
 use super::{Belief, Event, Observation, Policy, Reason, Sample, Signal, Snapshot};
-use decide::{Phase, Trial};
+use decide::{Cuts, Phase, Probe};
 use throughput::Throughput;
 use track::Track;
 
@@ -41,17 +41,12 @@ pub struct LittlesLaw {
     throughput: Throughput,
 
     phase: Phase,
-    trial: Trial,
+    probe: Option<Probe>,
+    cuts: Option<Cuts>,
     /// Doubling-like growth until the first queue.
     slow_start: bool,
     /// The limit that was too high last.
     ceiling: f64,
-    /// Decreases in sequence that did not shorten the wait.
-    futile: u32,
-    /// The limit before those.
-    before_futile: f64,
-    /// Exchanges admitted before were under another limit.
-    fresh: f64,
     next_probe: Option<f64>,
     jitter: u64,
 
@@ -86,12 +81,10 @@ impl LittlesLaw {
             signal: Kind::Latency,
             throughput: Throughput::default(),
             phase: Phase::Run,
-            trial: Trial::None,
+            probe: None,
+            cuts: None,
             slow_start: true,
             ceiling: f64::INFINITY,
-            futile: 0,
-            before_futile: 0.0,
-            fresh: f64::NEG_INFINITY,
             next_probe: None,
             jitter: 0x9e37_79b9_7f4a_7c15,
             epoch: None,
@@ -175,28 +168,23 @@ impl LittlesLaw {
     }
 
     fn sample(&mut self, sample: &Sample) {
-        if self.since_epoch(sample.admitted) < self.fresh {
-            return;
-        }
         let (kind, length) = match sample.signal {
             Signal::FirstToken => (Kind::FirstToken, sample.prompt),
             Signal::Latency { output_tokens } => (Kind::Latency, output_tokens),
         };
-        let now = self.now;
-        self.track_mut(kind).add(now, seconds(sample.value), length, sample.in_flight);
+        let (now, admitted) = (self.now, self.since_epoch(sample.admitted));
+        self.track_mut(kind).add(now, admitted, seconds(sample.value), length, sample.in_flight);
     }
 
     fn left(&mut self, admitted: Instant, waited: Duration) {
-        if self.since_epoch(admitted) >= self.fresh {
-            let (now, kind) = (self.now, self.signal);
-            self.track_mut(kind).add_left(now, seconds(waited));
-        }
+        let (now, kind, admitted) = (self.now, self.signal, self.since_epoch(admitted));
+        self.track_mut(kind).add_left(now, admitted, seconds(waited));
     }
 
-    /// Forgets what is not decided yet.
-    fn discard_window(&mut self) {
-        self.first_token.discard();
-        self.latency.discard();
+    /// Starts anew: only exchanges that are admitted from now on are judged.
+    fn open_windows(&mut self) {
+        self.first_token.open(self.now);
+        self.latency.open(self.now);
         self.throughput.clear();
     }
 }
@@ -240,13 +228,12 @@ impl Policy for LittlesLaw {
             return;
         }
         self.limit = limit.clamp(self.min, self.max);
-        self.discard_window();
+        self.open_windows();
         self.phase = Phase::Run;
-        self.trial = Trial::None;
+        self.probe = None;
+        self.cuts = None;
         self.slow_start = false;
         self.ceiling = self.limit;
-        self.futile = 0;
-        self.fresh = self.now;
         self.reason = Reason::Set;
     }
 
@@ -262,10 +249,7 @@ impl Policy for LittlesLaw {
 
     fn snapshot(&self) -> Snapshot {
         Snapshot {
-            limit: match self.trial {
-                Trial::Probe { restore, .. } => restore,
-                _ => self.limit,
-            },
+            limit: self.probe.map_or(self.limit, |probe| probe.restore),
             first_token: self.first_token.baseline().map(Duration::from_secs_f64),
             latency: self.latency.baseline().map(Duration::from_secs_f64),
         }

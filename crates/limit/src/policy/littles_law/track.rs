@@ -1,4 +1,7 @@
-use super::{length::Length, window::Window};
+use super::{
+    length::Length,
+    window::{Summary, Window},
+};
 
 /// How many standard errors count as a difference: by chance, one window in a hundred shows it.
 pub(super) const SURE: f64 = 2.5;
@@ -108,22 +111,21 @@ impl Track {
         }
     }
 
-    pub(super) fn add(&mut self, now: f64, time: f64, length: Option<u32>, in_flight: u32) {
+    pub(super) fn add(&mut self, now: f64, admitted: f64, time: f64, length: Option<u32>, in_flight: u32) {
         if self.window.latest().is_some_and(|latest| now - latest > IDLE) {
-            self.discard();
+            self.window.reopen();
+            self.length.discard();
         }
-        let time = self.length.level(length, time);
-        self.window.add(now, time, in_flight);
+        let level = self.length.level(length, time);
+        self.window.add(now, admitted, level, in_flight);
     }
 
     /// Counts a client that left as a sample, if it waited longer than an exchange takes without a queue: the true time
     /// is at least as long. Without these a storm of impatient clients would leave no samples, and the limit would stay.
-    pub(super) fn add_left(&mut self, now: f64, waited: f64) -> bool {
-        let counts = self.baseline.is_some_and(|baseline| waited > baseline);
-        if counts {
-            self.add(now, waited, None, 0);
+    pub(super) fn add_left(&mut self, now: f64, admitted: f64, waited: f64) {
+        if self.baseline.is_some_and(|baseline| waited > baseline) {
+            self.add(now, admitted, waited, None, 0);
         }
-        counts
     }
 
     /// The shortest time that the window stays open while there are many samples.
@@ -136,24 +138,36 @@ impl Track {
         count >= SAMPLES && age >= self.shortest() || count >= FEW_SAMPLES && age >= LONGEST
     }
 
+    /// Forgets the open window, and counts only exchanges that are admitted from `fresh` on.
+    pub(super) fn open(&mut self, fresh: f64) {
+        self.window.open(fresh);
+        self.length.discard();
+    }
+
+    /// Forgets the open window.
     pub(super) fn discard(&mut self) {
-        self.window.clear();
+        self.window.reopen();
         self.length.discard();
     }
 
     /// Closes the window. `limit` is the one under which its exchanges were admitted.
     pub(super) fn close(&mut self, limit: f64) -> Reading {
-        let window = &self.window;
-        let (count, peak, age) = (window.count(), window.peak(), window.age());
+        let (peak, age) = (self.window.peak(), self.window.age());
         let unused = peak < UNUSED * limit;
+        let Summary { mean, deviation, quartile, quartile_error, missing, count } =
+            self.window.summary(!self.length.is_used());
         self.length.close();
+        self.window.reopen();
 
-        let (mean, deviation) = (window.mean(), window.deviation());
-        let (quartile, quartile_error) = window.lower_quartile();
         let middle = |of_quartile| if of_quartile { quartile } else { mean };
         let wait = self.baseline.map_or(0.0, |baseline| (middle(self.quartile) - baseline).max(0.0));
         let variation = deviation / (mean - wait).max(SHORTEST_BASELINE);
-        let variation = self.variation.map_or(variation, |old| old + VARIATION * (variation - old));
+        let variation = match self.variation {
+            // The longest are not seen, so it looks smaller than it is.
+            Some(old) if missing > 0.1 => old,
+            Some(old) => old + VARIATION * (variation - old),
+            None => variation,
+        };
         self.variation = Some(variation);
 
         let before = self.quartile;
@@ -191,7 +205,6 @@ impl Track {
             age,
             peak,
         };
-        self.window.clear();
         reading
     }
 
