@@ -2,13 +2,16 @@ use http::HeaderMap;
 
 /// What a [`Guarded`](crate::Guarded) body holds to its end: a permit, a counter, a clock.
 ///
-/// `release` and `end` are each called exactly once, in this order. They run inside `poll_frame` or `drop`, so they
+/// `release` and `end` are each called exactly once, in this order. All of them run inside `poll_frame` or `drop`, so they
 /// must neither block nor panic.
 ///
 /// A closure that takes an [`End`] is a guard.
 pub trait Guard {
     /// What was held may be given back; called at the chosen [`ReleaseAt`].
     fn release(&mut self) {}
+
+    /// A frame with bytes in it passes. Called before [`release`](Self::release) where both are due.
+    fn data(&mut self) {}
 
     /// Trailers pass. Called before [`end`](Self::end), and not at all for most bodies.
     fn trailers(&mut self, trailers: &HeaderMap) {

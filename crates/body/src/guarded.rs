@@ -124,8 +124,13 @@ impl<G: Guard> Held<G> {
 
     fn frame<D: Buf>(&mut self, frame: &Frame<D>) {
         if let Some(data) = frame.data_ref() {
-            if self.release_at == Some(ReleaseAt::FirstByte) && data.has_remaining() {
-                self.release();
+            if data.has_remaining() {
+                if let Some(guard) = &mut self.guard {
+                    guard.data();
+                }
+                if self.release_at == Some(ReleaseAt::FirstByte) {
+                    self.release();
+                }
             }
         } else if let (Some(trailers), Some(guard)) = (frame.trailers_ref(), &mut self.guard) {
             guard.trailers(trailers);

@@ -1,0 +1,51 @@
+use dashpot_body::{End, Guard, Verdict};
+use http::HeaderMap;
+
+use crate::{permit::Permit, policy::Signal};
+
+/// Holds a permit to the end of an answer's body, and tells it what came when.
+#[derive(Debug)]
+pub(crate) struct Held<C> {
+    permit: Permit,
+    verdict: Verdict<C>,
+    /// Whether the answer comes piece by piece, so that its first piece says how long it had to wait.
+    is_stream: bool,
+}
+
+impl<C> Held<C> {
+    pub(crate) fn new(permit: Permit, verdict: Verdict<C>, is_stream: bool) -> Self {
+        Self { permit, verdict, is_stream }
+    }
+}
+
+impl<C> Guard for Held<C> {
+    fn data(&mut self) {
+        if !self.permit.awaits_first() {
+            return;
+        }
+        // Where a layer further in reads the events, the first that is content counts: a server may begin with a ping.
+        let is_content = self.verdict.report().is_none_or(|report| report.first_content().is_some());
+        if is_content {
+            let is_signal = self.is_stream && self.verdict.stated().is_none();
+            self.permit.first(is_signal.then_some(Signal::FirstToken));
+        }
+    }
+
+    fn release(&mut self) {
+        self.permit.release();
+    }
+
+    fn trailers(&mut self, trailers: &HeaderMap) {
+        self.verdict.trailers(trailers);
+    }
+
+    fn end(self, end: End) {
+        let outcome = self.verdict.outcome(end);
+        let tokens = self.verdict.report().and_then(|report| report.output_tokens());
+        if end == End::Dropped && self.verdict.stated().is_none() && self.permit.awaits_first() {
+            // Dropping the permit tells that the client has left.
+            return;
+        }
+        self.permit.end(outcome, tokens.and_then(|tokens| tokens.try_into().ok()));
+    }
+}

@@ -1,0 +1,202 @@
+use std::{
+    fmt,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError, TryLockError,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    time::{Duration, Instant},
+};
+
+use crate::{
+    Policy,
+    permit::Permit,
+    policy::{Event, Observation},
+    rate::Rate,
+    stats::{Decision, Stats},
+    word::{self, State, Word},
+};
+
+/// So often is one exchange measured from its start to its end; the others in between are only counted.
+///
+/// 50,000 samples a second are more than any window of a policy needs, and at most a few percent of one core. Below
+/// that rate nearly every exchange is measured.
+const SAMPLE_EVERY_NANOS: u64 = 20_000;
+
+/// One limit: what all clones of a service share.
+pub(crate) struct Limiter {
+    word: Word,
+    /// Nanoseconds after `epoch`; an exchange admitted from then on is measured.
+    next_sample: AtomicU64,
+    epoch: Instant,
+    refused: AtomicU64,
+    control: Mutex<Control>,
+}
+
+/// What is only touched when something is learned.
+#[derive(Debug)]
+struct Control {
+    policy: Box<dyn Policy>,
+    frozen: bool,
+    decision: Decision,
+    /// The word's count at the last report.
+    departed: u32,
+    total_departed: u64,
+    rate: Rate,
+}
+
+impl Limiter {
+    pub(crate) fn new(policy: Box<dyn Policy>, now: Instant) -> Self {
+        let limit = whole(policy.limit());
+        let decision = Decision { at: now, limit, reason: policy.belief().reason };
+        Self {
+            word: Word::new(limit),
+            next_sample: AtomicU64::new(0),
+            epoch: now,
+            refused: AtomicU64::new(0),
+            control: Mutex::new(Control {
+                policy,
+                frozen: false,
+                decision,
+                departed: 0,
+                total_departed: 0,
+                rate: Rate::new(now),
+            }),
+        }
+    }
+
+    /// A permit, if the limit allows one more.
+    pub(crate) fn try_acquire(self: &Arc<Self>, now: Instant) -> Option<Permit> {
+        let in_flight = self.word.acquire()?;
+        Some(Permit::new(self.clone(), now, in_flight, self.is_sampled(now)))
+    }
+
+    /// Whether an exchange that begins now is to be measured.
+    fn is_sampled(&self, now: Instant) -> bool {
+        let nanos = nanos(now.saturating_duration_since(self.epoch));
+        // Relaxed, and not exchanged: two at the same moment may both be measured.
+        let due = nanos >= self.next_sample.load(Relaxed);
+        if due {
+            self.next_sample.store(nanos.saturating_add(SAMPLE_EVERY_NANOS), Relaxed);
+        }
+        due
+    }
+
+    pub(crate) fn release(&self) {
+        let _ = self.word.release();
+    }
+
+    /// Tells the policy, unless somebody else does so right now: one sample more or less does not matter.
+    pub(crate) fn try_report(&self, now: Instant, event: Event) {
+        match self.control.try_lock() {
+            Ok(control) => self.report_to(control, now, event),
+            Err(TryLockError::Poisoned(poisoned)) => self.report_to(poisoned.into_inner(), now, event),
+            Err(TryLockError::WouldBlock) => {}
+        }
+    }
+
+    /// Tells the policy what it must not miss.
+    pub(crate) fn report(&self, now: Instant, event: Event) {
+        self.report_to(self.control(), now, event);
+    }
+
+    fn report_to(&self, mut control: MutexGuard<'_, Control>, now: Instant, event: Event) {
+        let (state, departed) = control.count(now, &self.word);
+        if control.frozen {
+            return;
+        }
+        let observation = Observation { in_flight: state.in_flight, departed, event };
+        control.policy.observe(now, &observation);
+        self.apply(&mut control, now);
+    }
+
+    /// Makes the policy's limit the one that counts.
+    fn apply(&self, control: &mut Control, now: Instant) {
+        let limit = whole(control.policy.limit());
+        let belief = control.policy.belief();
+        if limit != control.decision.limit {
+            let _ = self.word.set_limit(limit);
+            tracing::debug!(
+                limit,
+                before = control.decision.limit,
+                reason = ?belief.reason,
+                baseline = ?belief.baseline,
+                queue = belief.queue,
+                "limit changed"
+            );
+            control.decision = Decision { at: now, limit, reason: belief.reason };
+        } else if control.decision.reason != belief.reason {
+            control.decision = Decision { at: now, limit, reason: belief.reason };
+        }
+    }
+
+    /// Counts a refusal: when trying again has a chance.
+    ///
+    /// Those who are refused get a turn each, at the rate at which slots come free, so that they do not all come back at
+    /// once.
+    pub(crate) fn refuse(&self, now: Instant) -> Duration {
+        self.refused.fetch_add(1, Relaxed);
+        let mut control = self.control();
+        control.count(now, &self.word);
+        control.rate.next_turn(now)
+    }
+
+    pub(crate) fn stats(&self, now: Instant) -> Stats {
+        let mut control = self.control();
+        let (state, _) = control.count(now, &self.word);
+        let belief = control.policy.belief();
+        Stats {
+            limit: state.limit,
+            in_flight: state.in_flight,
+            admitted: control.total_departed + u64::from(state.in_flight),
+            waiting: 0,
+            refused: self.refused.load(Relaxed),
+            frozen: control.frozen,
+            baseline: belief.baseline,
+            queue: belief.queue,
+            decision: control.decision,
+        }
+    }
+
+    pub(crate) fn with_policy<T>(&self, now: Instant, f: impl FnOnce(&mut dyn Policy) -> T) -> T {
+        let mut control = self.control();
+        let result = f(control.policy.as_mut());
+        self.apply(&mut control, now);
+        result
+    }
+
+    pub(crate) fn freeze(&self, frozen: bool) {
+        self.control().frozen = frozen;
+    }
+
+    fn control(&self) -> MutexGuard<'_, Control> {
+        self.control.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Control {
+    /// The state now, and how many have left since the last time. Read under the lock: the count must not run backwards.
+    fn count(&mut self, now: Instant, word: &Word) -> (State, u32) {
+        let state = word.load();
+        let more = word::departures(self.departed, state.departed);
+        self.departed = state.departed;
+        self.total_departed += u64::from(more);
+        self.rate.departed(now, more);
+        (state, more)
+    }
+}
+
+impl fmt::Debug for Limiter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Limiter").field("state", &self.word.load()).finish_non_exhaustive()
+    }
+}
+
+/// The limit that is admitted up to: whole, at least one, and no more than can be counted.
+fn whole(limit: f64) -> u32 {
+    // A cast saturates, and makes 0 of what is no number.
+    (limit as u32).clamp(1, word::MAX)
+}
+
+fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,133 @@
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use dashpot_core::{Deadline, Outcome};
+
+use crate::{
+    limiter::Limiter,
+    policy::{Event, Sample, Signal},
+};
+
+/// One slot, from admission until it is given back, and what is learned on the way.
+///
+/// Dropped without an [`end`](Self::end), it tells that whoever asked has left.
+#[derive(Debug)]
+pub(crate) struct Permit {
+    limiter: Arc<Limiter>,
+    admitted: Instant,
+    in_flight: u32,
+    deadline: Option<Deadline>,
+    prompt: Option<u32>,
+    /// Whether the slot is still taken.
+    held: bool,
+    /// Whether this exchange is among those that are measured; the others read no clock.
+    sampled: bool,
+    /// From admission until something came; zero if that was not measured.
+    first: Option<Duration>,
+    /// Whether the policy knows the sample already.
+    told: bool,
+    /// Whether the end was told.
+    over: bool,
+}
+
+impl Permit {
+    pub(crate) fn new(limiter: Arc<Limiter>, admitted: Instant, in_flight: u32, sampled: bool) -> Self {
+        Self {
+            limiter,
+            admitted,
+            in_flight,
+            deadline: None,
+            prompt: None,
+            held: true,
+            sampled,
+            first: None,
+            told: false,
+            over: false,
+        }
+    }
+
+    pub(crate) fn with(mut self, deadline: Option<Deadline>, prompt: Option<u32>) -> Self {
+        (self.deadline, self.prompt) = (deadline, prompt);
+        self
+    }
+
+    /// Whether nothing that can be used has come yet.
+    pub(crate) fn awaits_first(&self) -> bool {
+        self.first.is_none()
+    }
+
+    /// The first that can be used has come. If that is the signal it is told right away: a stream may go on for minutes.
+    pub(crate) fn first(&mut self, signal: Option<Signal>) {
+        if !self.sampled {
+            self.first = Some(Duration::ZERO);
+            return;
+        }
+        let now = now();
+        let value = now.saturating_duration_since(self.admitted);
+        self.first = Some(value);
+        if let Some(signal) = signal {
+            self.told = true;
+            self.limiter.try_report(now, self.sample(signal, value));
+        }
+    }
+
+    /// Gives the slot back, once.
+    pub(crate) fn release(&mut self) {
+        if self.held {
+            self.held = false;
+            self.limiter.release();
+        }
+    }
+
+    /// The exchange is over, with this outcome. `output_tokens` are those of an answer that came whole.
+    pub(crate) fn end(mut self, outcome: Outcome, output_tokens: Option<u32>) {
+        self.over = true;
+        self.release();
+        if let Outcome::Overload { .. } = outcome {
+            self.limiter.report(now(), Event::Overload);
+        } else if self.sampled {
+            let now = now();
+            let event = if outcome == Outcome::Success && !self.told {
+                let value = self.first.unwrap_or_else(|| now.saturating_duration_since(self.admitted));
+                self.sample(Signal::Latency { output_tokens }, value)
+            } else {
+                Event::Departure
+            };
+            self.limiter.try_report(now, event);
+        }
+    }
+
+    fn sample(&self, signal: Signal, value: Duration) -> Event {
+        let (admitted, in_flight, prompt) = (self.admitted, self.in_flight, self.prompt);
+        Event::Sample(Sample { signal, value, admitted, in_flight, prompt })
+    }
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        self.release();
+        if self.over {
+            return;
+        }
+        if !self.sampled && self.deadline.is_none() {
+            return;
+        }
+        let now = now();
+        if self.first.is_some() {
+            self.limiter.try_report(now, Event::Departure);
+        } else if self.deadline.is_some_and(|deadline| deadline.is_past(now)) {
+            // A layer further out has cut the exchange off in time: no client's whim, but an upstream that is too slow.
+            self.limiter.report(now, Event::Overload);
+        } else {
+            let waited = now.saturating_duration_since(self.admitted);
+            self.limiter.try_report(now, Event::Left { admitted: self.admitted, waited });
+        }
+    }
+}
+
+/// The time, on the clock that tests can pause.
+pub(crate) fn now() -> Instant {
+    tokio::time::Instant::now().into_std()
+}

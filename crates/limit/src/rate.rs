@@ -1,0 +1,83 @@
+use std::time::{Duration, Instant};
+
+/// The shortest time to ask a client to stay away: `Retry-After` counts in seconds.
+const SHORTEST: Duration = Duration::from_secs(1);
+/// The longest: by then the upstream may be another one.
+const LONGEST: Duration = Duration::from_secs(60);
+/// The rate is counted over at least so long.
+const WINDOW: Duration = Duration::from_secs(1);
+
+/// How fast exchanges leave, and whose turn comes when.
+#[derive(Debug)]
+pub(crate) struct Rate {
+    window: Instant,
+    departed: u64,
+    /// Of the last window; `None` until the first one is over.
+    per_second: Option<f64>,
+    /// The latest turn that was given out.
+    turn: Instant,
+}
+
+impl Rate {
+    pub(crate) fn new(now: Instant) -> Self {
+        Self { window: now, departed: 0, per_second: None, turn: now }
+    }
+
+    pub(crate) fn departed(&mut self, now: Instant, more: u32) {
+        self.departed += u64::from(more);
+        let elapsed = now.saturating_duration_since(self.window);
+        if elapsed >= WINDOW {
+            self.per_second = Some(self.departed as f64 / elapsed.as_secs_f64());
+            (self.window, self.departed) = (now, 0);
+        }
+    }
+
+    /// How long it takes until `exchanges` have left; `None` while that cannot be known.
+    pub(crate) fn time_for(&self, exchanges: f64) -> Option<Duration> {
+        let per_second = self.per_second.filter(|&rate| rate > 0.0)?;
+        Duration::try_from_secs_f64(exchanges / per_second).ok()
+    }
+
+    /// Gives out a turn: how long it is until then.
+    pub(crate) fn next_turn(&mut self, now: Instant) -> Duration {
+        let gap = self.time_for(1.0).unwrap_or(Duration::ZERO);
+        let earliest = now + SHORTEST;
+        self.turn = (self.turn + gap.min(LONGEST)).clamp(earliest, now + LONGEST);
+        self.turn.saturating_duration_since(now)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn now() -> Instant {
+        tokio::time::Instant::now().into_std()
+    }
+
+    #[test]
+    fn a_burst_of_refusals_is_spread_at_the_rate_at_which_slots_come_free() {
+        let start = now();
+        let mut rate = Rate::new(start);
+        rate.departed(start + WINDOW, 100);
+        let now = start + WINDOW;
+        let turns: Vec<_> = (0..1000).map(|_| rate.next_turn(now)).collect();
+        assert_eq!(turns[0], SHORTEST);
+        assert!((10.9..11.1).contains(&turns[999].as_secs_f64()), "{:?}", turns[999]);
+        assert!(turns.is_sorted());
+        assert_eq!(rate.next_turn(now + Duration::from_secs(11)), SHORTEST, "all had their turn");
+    }
+
+    #[test]
+    fn nobody_is_sent_away_for_longer_than_a_minute() {
+        let start = now();
+        let mut rate = Rate::new(start);
+        assert_eq!(rate.next_turn(start), SHORTEST, "nothing is known yet");
+        rate.departed(start + Duration::from_secs(100), 1);
+        for _ in 0..10 {
+            assert!(rate.next_turn(start + Duration::from_secs(100)) <= LONGEST);
+        }
+        rate.departed(start + Duration::from_secs(200), 0);
+        assert_eq!(rate.time_for(1.0), None, "nothing leaves at all");
+    }
+}

@@ -1,0 +1,74 @@
+use std::{
+    fmt,
+    task::{Context, Poll},
+};
+
+use bytes::Bytes;
+use dashpot_core::{Classify, Deadline};
+use http::{Request, Response};
+use http_body::Body;
+use tower_service::Service;
+
+use crate::{ResponseBody, ResponseFuture, future::Exchange, layer::Shared, permit::now};
+
+/// A service that admits no more exchanges at once than its upstream can take.
+///
+/// It decides in `call`: an idle clone that is ready holds nothing.
+pub struct Limit<S, C = dashpot_core::HttpClassify> {
+    inner: S,
+    shared: Shared<C>,
+}
+
+impl<S, C> Limit<S, C> {
+    pub(crate) fn new(inner: S, shared: Shared<C>) -> Self {
+        Self { inner, shared }
+    }
+}
+
+impl<S, C, ReqBody, ResBody> Service<Request<ReqBody>> for Limit<S, C>
+where
+    S: Service<Request<ReqBody>, Response = Response<ResBody>>,
+    C: Classify<Response<ResBody>, S::Error> + Clone,
+    ReqBody: Body,
+    ResBody: Body<Data = Bytes>,
+{
+    type Response = Response<ResponseBody<ResBody, C>>;
+    type Error = S::Error;
+    type Future = ResponseFuture<S::Future, C>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
+        let now = now();
+        let limiter = &self.shared.limiter;
+        let Some(permit) = limiter.try_acquire(now) else {
+            return ResponseFuture::refused(self.shared.refuse(limiter.refuse(now), request.headers()));
+        };
+        let deadline = request.extensions().get::<Deadline>().copied();
+        let prompt = request.body().size_hint().exact().and_then(|bytes| bytes.try_into().ok());
+        let exchange = Exchange {
+            permit: permit.with(deadline, prompt),
+            classify: self.shared.classify.clone(),
+            release_at: self.shared.release_at,
+            method: request.method().clone(),
+        };
+        ResponseFuture::admitted(self.inner.call(request), exchange)
+    }
+}
+
+impl<S: Clone, C: Clone> Clone for Limit<S, C> {
+    fn clone(&self) -> Self {
+        Self { inner: self.inner.clone(), shared: self.shared.clone() }
+    }
+}
+
+impl<S: fmt::Debug, C> fmt::Debug for Limit<S, C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Limit")
+            .field("inner", &self.inner)
+            .field("limiter", &self.shared.limiter)
+            .finish_non_exhaustive()
+    }
+}
