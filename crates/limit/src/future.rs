@@ -6,45 +6,69 @@ use std::{
 
 use bytes::Bytes;
 use dashpot_body::{ReleaseAt, Verdict};
-use dashpot_core::{Classify, is_grpc};
-use http::{HeaderMap, Method, Response, header};
+use dashpot_core::{Classify, Deadline, is_grpc};
+use http::{HeaderMap, Method, Request, Response, header};
 use http_body::Body;
 use pin_project_lite::pin_project;
+use tower_service::Service;
 
-use crate::{ResponseBody, guard::Held, permit::Permit};
+use crate::{
+    ResponseBody,
+    guard::Held,
+    layer::Shared,
+    permit::Permit,
+    waiters::Turn,
+    waiting::{Waited, Waiting},
+};
 
 pin_project! {
     /// The answer of a [`Limit`](crate::Limit).
     ///
     /// # Cancel safety
     ///
-    /// Dropped, it gives its slot back at once.
-    pub struct ResponseFuture<F, C> {
+    /// Dropped, it gives its slot back at once, or its place among those who wait for one.
+    pub struct ResponseFuture<S, B, C>
+    where
+        S: Service<Request<B>>,
+    {
         #[pin]
-        state: State<F, C>,
+        state: State<S, B, C>,
     }
 }
 
 pin_project! {
     #[project = StateProjection]
-    enum State<F, C> {
+    enum State<S, B, C>
+    where
+        S: Service<Request<B>>,
+    {
         // The exchange is gone once there is an answer.
-        Admitted { #[pin] inner: F, exchange: Option<Exchange<C>> },
+        Admitted { #[pin] inner: S::Future, exchange: Option<Exchange<C>> },
+        // Boxed: most requests need not wait, and this is large.
+        Waiting { waiting: Pin<Box<Waiting<S, B, C>>> },
         Refused { response: Option<Response<Bytes>> },
     }
 }
 
 /// What the answer needs to know of its request.
 pub(crate) struct Exchange<C> {
-    pub(crate) permit: Permit,
-    pub(crate) classify: C,
-    pub(crate) release_at: ReleaseAt,
-    pub(crate) method: Method,
+    permit: Permit,
+    classify: C,
+    release_at: ReleaseAt,
+    method: Method,
 }
 
-impl<F, C> ResponseFuture<F, C> {
-    pub(crate) fn admitted(inner: F, exchange: Exchange<C>) -> Self {
+impl<S, B, C> ResponseFuture<S, B, C>
+where
+    S: Service<Request<B>>,
+{
+    pub(crate) fn admitted(inner: S::Future, exchange: Exchange<C>) -> Self {
         Self { state: State::Admitted { inner, exchange: Some(exchange) } }
+    }
+
+    pub(crate) fn waiting(turn: Turn, inner: S, request: Request<B>, shared: Shared<C>) -> Self {
+        let waiting = Box::pin(Waiting::new(turn, inner, request, shared));
+        Self { state: State::Waiting { waiting } }
     }
 
     pub(crate) fn refused(response: Response<Bytes>) -> Self {
@@ -52,30 +76,50 @@ impl<F, C> ResponseFuture<F, C> {
     }
 }
 
-impl<F, C, B, E> Future for ResponseFuture<F, C>
+impl<S, ReqBody, C, B> Future for ResponseFuture<S, ReqBody, C>
 where
-    F: Future<Output = Result<Response<B>, E>>,
-    C: Classify<Response<B>, E>,
+    S: Service<Request<ReqBody>, Response = Response<B>>,
+    C: Classify<Response<B>, S::Error> + Clone,
+    ReqBody: Body,
     B: Body<Data = Bytes>,
 {
-    type Output = Result<Response<ResponseBody<B, C>>, E>;
+    type Output = Result<Response<ResponseBody<B, C>>, S::Error>;
 
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        match self.project().state.project() {
-            StateProjection::Admitted { inner, exchange } => {
-                let answer = ready!(inner.poll(cx));
-                let exchange = exchange.take().expect("not polled after it is ready");
-                Poll::Ready(exchange.answered(answer))
-            }
-            StateProjection::Refused { response } => {
-                let response = response.take().expect("not polled after it is ready");
-                Poll::Ready(Ok(response.map(ResponseBody::refusal)))
-            }
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        loop {
+            let next = match self.as_mut().project().state.project() {
+                StateProjection::Admitted { inner, exchange } => {
+                    let answer = ready!(inner.poll(cx));
+                    let exchange = exchange.take().expect("not polled after it is ready");
+                    return Poll::Ready(exchange.answered(answer));
+                }
+                StateProjection::Refused { response } => {
+                    let response = response.take().expect("not polled after it is ready");
+                    return Poll::Ready(Ok(response.map(ResponseBody::refusal)));
+                }
+                StateProjection::Waiting { waiting } => match ready!(waiting.as_mut().poll(cx))? {
+                    Waited::Admitted(inner, exchange) => Self::admitted(inner, exchange),
+                    Waited::Refused(response) => Self::refused(response),
+                },
+            };
+            self.as_mut().project().state.set(next.state);
         }
     }
 }
 
-impl<C> Exchange<C> {
+impl<C: Clone> Exchange<C> {
+    pub(crate) fn new<B: Body>(permit: Permit, shared: &Shared<C>, request: &Request<B>) -> Self {
+        let deadline = request.extensions().get::<Deadline>().copied();
+        // Bytes will do: they grow with what the model has to read.
+        let prompt = request.body().size_hint().exact().and_then(|bytes| bytes.try_into().ok());
+        Self {
+            permit: permit.with(deadline, prompt),
+            classify: shared.classify.clone(),
+            release_at: shared.release_at,
+            method: request.method().clone(),
+        }
+    }
+
     fn answered<B, E>(self, answer: Result<Response<B>, E>) -> Result<Response<ResponseBody<B, C>>, E>
     where
         C: Classify<Response<B>, E>,
@@ -102,7 +146,7 @@ fn is_stream(headers: &HeaderMap) -> bool {
         || content_type.get(..EVENTS.len()).is_some_and(|start| start.eq_ignore_ascii_case(EVENTS))
 }
 
-impl<F: fmt::Debug, C> fmt::Debug for ResponseFuture<F, C> {
+impl<S: Service<Request<B>>, B, C> fmt::Debug for ResponseFuture<S, B, C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ResponseFuture").finish_non_exhaustive()
     }

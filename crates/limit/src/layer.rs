@@ -1,17 +1,22 @@
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use bytes::Bytes;
 use dashpot_body::ReleaseAt;
 use dashpot_core::{HttpClassify, Rejection};
-use http::{HeaderMap, Response};
+use http::{HeaderMap, Request, Response};
 use tower_layer::Layer;
 
 use crate::{
     Handle, Limit, Policy,
-    limiter::Limiter,
+    limiter::{Limiter, Queued},
     permit::now,
     policy::LittlesLaw,
     refusal::{self, Refuse},
+    waiters::Wait,
 };
 
 /// Makes services that admit no more exchanges at once than their upstream can take.
@@ -26,6 +31,7 @@ pub(crate) struct Shared<C> {
     pub(crate) limiter: Arc<Limiter>,
     pub(crate) classify: C,
     pub(crate) release_at: ReleaseAt,
+    pub(crate) wait: Option<Wait>,
     pub(crate) refuse: Refuse,
 }
 
@@ -44,6 +50,7 @@ impl LimitLayer {
                 limiter: Arc::new(Limiter::new(Box::new(policy), now())),
                 classify: HttpClassify,
                 release_at: ReleaseAt::End,
+                wait: None,
                 refuse: Arc::new(refusal::default),
             },
         }
@@ -54,8 +61,8 @@ impl<C> LimitLayer<C> {
     /// What counts as an overload, and what as a success to learn from. Default: [`HttpClassify`].
     #[must_use]
     pub fn classify<D>(self, classify: D) -> LimitLayer<D> {
-        let Shared { limiter, release_at, refuse, .. } = self.shared;
-        LimitLayer { shared: Shared { limiter, classify, release_at, refuse } }
+        let Shared { limiter, release_at, wait, refuse, .. } = self.shared;
+        LimitLayer { shared: Shared { limiter, classify, release_at, wait, refuse } }
     }
 
     /// When an exchange gives its slot back. Default: [`ReleaseAt::End`], since a model is at work until then.
@@ -64,6 +71,20 @@ impl<C> LimitLayer<C> {
     #[must_use]
     pub fn release_at(mut self, release_at: ReleaseAt) -> Self {
         self.shared.release_at = release_at;
+        self
+    }
+
+    /// Lets up to `max_waiting` requests wait for a slot, each up to `max_wait`. Default: nobody waits.
+    ///
+    /// A short spike is then served late instead of refused. What cannot be served in time, by `max_wait` or the
+    /// request's [`Deadline`](dashpot_core::Deadline), is refused at once. They are served in turn, but for a backlog
+    /// that stands: then whoever came last goes first.
+    ///
+    /// Waiting requests are held here, with their bodies, and not in the upstream's queue: half a second is plenty
+    /// for a person, and `max_waiting` of about the limit is what is served in one service time.
+    #[must_use]
+    pub fn wait(mut self, max_waiting: usize, max_wait: Duration) -> Self {
+        self.shared.wait = Some(Wait { max_waiting, max_wait });
         self
     }
 
@@ -115,8 +136,15 @@ impl<C> fmt::Debug for LimitLayer<C> {
 }
 
 impl<C> Shared<C> {
+    /// Lets a request wait that finds no slot, if it may.
+    pub(crate) fn queue<B>(&self, now: Instant, request: &Request<B>) -> Queued {
+        let Some(wait) = &self.wait else { return Queued::Refused };
+        self.limiter.queue(now, wait, request.extensions().get().copied())
+    }
+
     /// The answer to a request that finds no slot.
-    pub(crate) fn refuse(&self, retry_after: Duration, headers: &HeaderMap) -> Response<Bytes> {
+    pub(crate) fn refuse(&self, now: Instant, headers: &HeaderMap) -> Response<Bytes> {
+        let retry_after = self.limiter.refuse(now);
         let rejection = Rejection::new("limit", "the upstream has as much to do as it can take");
         (self.refuse)(rejection.with_retry_after(retry_after), headers)
     }
@@ -128,6 +156,7 @@ impl<C: Clone> Clone for Shared<C> {
             limiter: self.limiter.clone(),
             classify: self.classify.clone(),
             release_at: self.release_at,
+            wait: self.wait,
             refuse: self.refuse.clone(),
         }
     }

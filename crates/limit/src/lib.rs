@@ -12,6 +12,8 @@ mod rate;
 mod refusal;
 mod service;
 mod stats;
+mod waiters;
+mod waiting;
 mod word;
 #[cfg(test)]
 mod word_tests;

@@ -7,12 +7,15 @@ use std::{
     time::{Duration, Instant},
 };
 
+use dashpot_core::Deadline;
+
 use crate::{
     Policy,
-    permit::Permit,
+    permit::{Permit, now},
     policy::{Event, Observation},
     rate::Rate,
     stats::{Decision, Stats},
+    waiters::{Queue, Turn, Wait, Waiters},
     word::{self, State, Word},
 };
 
@@ -29,7 +32,16 @@ pub(crate) struct Limiter {
     next_sample: AtomicU64,
     epoch: Instant,
     refused: AtomicU64,
+    waiters: Waiters,
     control: Mutex<Control>,
+}
+
+/// What becomes of a request that found no slot free.
+pub(crate) enum Queued {
+    /// There was one after all.
+    Admitted(Permit),
+    Waits(Turn),
+    Refused,
 }
 
 /// What is only touched when something is learned.
@@ -53,6 +65,7 @@ impl Limiter {
             next_sample: AtomicU64::new(0),
             epoch: now,
             refused: AtomicU64::new(0),
+            waiters: Waiters::default(),
             control: Mutex::new(Control {
                 policy,
                 frozen: false,
@@ -67,7 +80,7 @@ impl Limiter {
     /// A permit, if the limit allows one more.
     pub(crate) fn try_acquire(self: &Arc<Self>, now: Instant) -> Option<Permit> {
         let in_flight = self.word.acquire()?;
-        Some(Permit::new(self.clone(), now, in_flight, self.is_sampled(now)))
+        Some(self.permit(now, in_flight))
     }
 
     /// Whether an exchange that begins now is to be measured.
@@ -81,12 +94,86 @@ impl Limiter {
         due
     }
 
-    pub(crate) fn release(&self) {
-        let _ = self.word.release();
+    pub(crate) fn release(self: &Arc<Self>) {
+        if self.word.release() {
+            self.wake();
+        }
+    }
+
+    /// Lets a request wait that found no slot free, unless its turn would come too late.
+    pub(crate) fn queue(self: &Arc<Self>, now: Instant, wait: &Wait, deadline: Option<Deadline>) -> Queued {
+        let mut max_wait = wait.max_wait;
+        let mut control = self.control();
+        control.count(now, &self.word);
+        if let Some(deadline) = deadline {
+            // What is granted too late to be answered in time is granted in vain.
+            let baseline = control.policy.belief().baseline.unwrap_or_default();
+            max_wait = max_wait.min(deadline.remaining(now).saturating_sub(baseline));
+        }
+        let turn = control.rate.time_for(1.0);
+        drop(control);
+
+        let mut queue = self.waiters.lock();
+        let ahead = if queue.is_backlogged(now) { 0 } else { queue.len() };
+        let is_late =
+            turn.is_some_and(|turn| turn.as_secs_f64() * (ahead + 1) as f64 > max_wait.as_secs_f64());
+        if is_late || max_wait.is_zero() || queue.len() >= wait.max_waiting {
+            return Queued::Refused;
+        }
+        match self.word.acquire_or_wait() {
+            Some(in_flight) => Queued::Admitted(self.permit(now, in_flight)),
+            None => Queued::Waits(queue.push(self, now, max_wait)),
+        }
+    }
+
+    /// Gives free slots to those who wait.
+    fn wake(self: &Arc<Self>) {
+        let now = now();
+        let mut spare = None;
+        loop {
+            let mut queue = self.waiters.lock();
+            if queue.len() == 0 {
+                break;
+            }
+            let permit = match spare.take() {
+                Some(permit) => permit,
+                None => match self.word.acquire_for_waiter() {
+                    Some(in_flight) => self.permit(now, in_flight),
+                    None => break,
+                },
+            };
+            let grant = queue.pop(now);
+            self.settle(&queue);
+            drop(queue);
+            // Without the lock: this runs a waker. Whoever has left in the meantime leaves the slot to the next.
+            spare = match grant {
+                Some(grant) => grant.send(permit).err(),
+                None => Some(permit),
+            };
+        }
+        // A slot that nobody took is given back here, without the lock.
+    }
+
+    /// Somebody waits no longer.
+    pub(crate) fn forget(&self, remove: impl FnOnce(&mut Queue)) {
+        let mut queue = self.waiters.lock();
+        remove(&mut queue);
+        self.settle(&queue);
+    }
+
+    /// Newcomers need not stand behind an empty queue.
+    fn settle(&self, queue: &Queue) {
+        if queue.len() == 0 {
+            self.word.nobody_waits();
+        }
+    }
+
+    fn permit(self: &Arc<Self>, now: Instant, in_flight: u32) -> Permit {
+        Permit::new(self.clone(), now, in_flight, self.is_sampled(now))
     }
 
     /// Tells the policy, unless somebody else does so right now: one sample more or less does not matter.
-    pub(crate) fn try_report(&self, now: Instant, event: Event) {
+    pub(crate) fn try_report(self: &Arc<Self>, now: Instant, event: Event) {
         match self.control.try_lock() {
             Ok(control) => self.report_to(control, now, event),
             Err(TryLockError::Poisoned(poisoned)) => self.report_to(poisoned.into_inner(), now, event),
@@ -95,26 +182,27 @@ impl Limiter {
     }
 
     /// Tells the policy what it must not miss.
-    pub(crate) fn report(&self, now: Instant, event: Event) {
+    pub(crate) fn report(self: &Arc<Self>, now: Instant, event: Event) {
         self.report_to(self.control(), now, event);
     }
 
-    fn report_to(&self, mut control: MutexGuard<'_, Control>, now: Instant, event: Event) {
+    fn report_to(self: &Arc<Self>, mut control: MutexGuard<'_, Control>, now: Instant, event: Event) {
         let (state, departed) = control.count(now, &self.word);
         if control.frozen {
             return;
         }
         let observation = Observation { in_flight: state.in_flight, departed, event };
         control.policy.observe(now, &observation);
-        self.apply(&mut control, now);
+        self.apply(control, now);
     }
 
     /// Makes the policy's limit the one that counts.
-    fn apply(&self, control: &mut Control, now: Instant) {
+    fn apply(self: &Arc<Self>, mut control: MutexGuard<'_, Control>, now: Instant) {
         let limit = whole(control.policy.limit());
         let belief = control.policy.belief();
+        let mut has_room = false;
         if limit != control.decision.limit {
-            let _ = self.word.set_limit(limit);
+            has_room = self.word.set_limit(limit);
             tracing::debug!(
                 limit,
                 before = control.decision.limit,
@@ -126,6 +214,10 @@ impl Limiter {
             control.decision = Decision { at: now, limit, reason: belief.reason };
         } else if control.decision.reason != belief.reason {
             control.decision = Decision { at: now, limit, reason: belief.reason };
+        }
+        drop(control);
+        if has_room {
+            self.wake();
         }
     }
 
@@ -141,6 +233,7 @@ impl Limiter {
     }
 
     pub(crate) fn stats(&self, now: Instant) -> Stats {
+        let waiting = self.waiters.lock().len();
         let mut control = self.control();
         let (state, _) = control.count(now, &self.word);
         let belief = control.policy.belief();
@@ -148,7 +241,7 @@ impl Limiter {
             limit: state.limit,
             in_flight: state.in_flight,
             admitted: control.total_departed + u64::from(state.in_flight),
-            waiting: 0,
+            waiting,
             refused: self.refused.load(Relaxed),
             frozen: control.frozen,
             baseline: belief.baseline,
@@ -157,10 +250,10 @@ impl Limiter {
         }
     }
 
-    pub(crate) fn with_policy<T>(&self, now: Instant, f: impl FnOnce(&mut dyn Policy) -> T) -> T {
+    pub(crate) fn with_policy<T>(self: &Arc<Self>, now: Instant, f: impl FnOnce(&mut dyn Policy) -> T) -> T {
         let mut control = self.control();
         let result = f(control.policy.as_mut());
-        self.apply(&mut control, now);
+        self.apply(control, now);
         result
     }
 

@@ -4,8 +4,11 @@ use std::time::{Duration, Instant};
 const SHORTEST: Duration = Duration::from_secs(1);
 /// The longest: by then the upstream may be another one.
 const LONGEST: Duration = Duration::from_secs(60);
-/// The rate is counted over at least so long.
+/// The rate is counted over at least so long, and so many departures,
 const WINDOW: Duration = Duration::from_secs(1);
+const ENOUGH: u64 = 10;
+/// or over so long, however few they were.
+const LONG_WINDOW: Duration = Duration::from_secs(10);
 
 /// How fast exchanges leave, and whose turn comes when.
 #[derive(Debug)]
@@ -26,7 +29,7 @@ impl Rate {
     pub(crate) fn departed(&mut self, now: Instant, more: u32) {
         self.departed += u64::from(more);
         let elapsed = now.saturating_duration_since(self.window);
-        if elapsed >= WINDOW {
+        if elapsed >= LONG_WINDOW || elapsed >= WINDOW && self.departed >= ENOUGH {
             self.per_second = Some(self.departed as f64 / elapsed.as_secs_f64());
             (self.window, self.departed) = (now, 0);
         }
@@ -66,6 +69,17 @@ mod tests {
         assert!((10.9..11.1).contains(&turns[999].as_secs_f64()), "{:?}", turns[999]);
         assert!(turns.is_sorted());
         assert_eq!(rate.next_turn(now + Duration::from_secs(11)), SHORTEST, "all had their turn");
+    }
+
+    #[test]
+    fn a_slow_upstream_is_given_time_to_show_its_rate() {
+        let start = now();
+        let mut rate = Rate::new(start);
+        for second in 1..=10 {
+            assert_eq!(rate.time_for(1.0), None);
+            rate.departed(start + Duration::from_secs(second), u32::from(second % 2 == 0));
+        }
+        assert_eq!(rate.time_for(1.0), Some(Duration::from_secs(2)));
     }
 
     #[test]

@@ -4,12 +4,12 @@ use std::{
 };
 
 use bytes::Bytes;
-use dashpot_core::{Classify, Deadline};
+use dashpot_core::Classify;
 use http::{Request, Response};
 use http_body::Body;
 use tower_service::Service;
 
-use crate::{ResponseBody, ResponseFuture, future::Exchange, layer::Shared, permit::now};
+use crate::{ResponseBody, ResponseFuture, future::Exchange, layer::Shared, limiter::Queued, permit::now};
 
 /// A service that admits no more exchanges at once than its upstream can take.
 ///
@@ -27,14 +27,14 @@ impl<S, C> Limit<S, C> {
 
 impl<S, C, ReqBody, ResBody> Service<Request<ReqBody>> for Limit<S, C>
 where
-    S: Service<Request<ReqBody>, Response = Response<ResBody>>,
+    S: Service<Request<ReqBody>, Response = Response<ResBody>> + Clone,
     C: Classify<Response<ResBody>, S::Error> + Clone,
     ReqBody: Body,
     ResBody: Body<Data = Bytes>,
 {
     type Response = Response<ResponseBody<ResBody, C>>;
     type Error = S::Error;
-    type Future = ResponseFuture<S::Future, C>;
+    type Future = ResponseFuture<S, ReqBody, C>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
         self.inner.poll_ready(cx)
@@ -42,18 +42,18 @@ where
 
     fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
         let now = now();
-        let limiter = &self.shared.limiter;
-        let Some(permit) = limiter.try_acquire(now) else {
-            return ResponseFuture::refused(self.shared.refuse(limiter.refuse(now), request.headers()));
+        let shared = &self.shared;
+        let permit = match shared.limiter.try_acquire(now) {
+            Some(permit) => permit,
+            None => match shared.queue(now, &request) {
+                Queued::Admitted(permit) => permit,
+                Queued::Waits(turn) => {
+                    return ResponseFuture::waiting(turn, self.inner.clone(), request, shared.clone());
+                }
+                Queued::Refused => return ResponseFuture::refused(shared.refuse(now, request.headers())),
+            },
         };
-        let deadline = request.extensions().get::<Deadline>().copied();
-        let prompt = request.body().size_hint().exact().and_then(|bytes| bytes.try_into().ok());
-        let exchange = Exchange {
-            permit: permit.with(deadline, prompt),
-            classify: self.shared.classify.clone(),
-            release_at: self.shared.release_at,
-            method: request.method().clone(),
-        };
+        let exchange = Exchange::new(permit, shared, &request);
         ResponseFuture::admitted(self.inner.call(request), exchange)
     }
 }

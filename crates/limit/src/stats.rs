@@ -11,7 +11,7 @@ pub struct Stats {
     /// How many are. More than the limit for a while after it was lowered.
     pub in_flight: u32,
     /// How many wait for a slot.
-    pub waiting: u32,
+    pub waiting: usize,
     /// How many were ever admitted.
     pub admitted: u64,
     /// How many were ever refused.

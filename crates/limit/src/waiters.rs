@@ -1,0 +1,128 @@
+use std::{
+    collections::BTreeMap,
+    pin::Pin,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    task::{Context, Poll},
+    time::{Duration, Instant},
+};
+
+use tokio::sync::oneshot;
+
+use crate::{limiter::Limiter, permit::Permit};
+
+/// How many may wait for a slot, and how long.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Wait {
+    pub(crate) max_waiting: usize,
+    pub(crate) max_wait: Duration,
+}
+
+/// Those who wait for a slot, in the order in which they came.
+#[derive(Debug, Default)]
+pub(crate) struct Waiters(Mutex<Queue>);
+
+/// The word's `waiting` bit is set exactly while this is not empty; both change under the lock only.
+#[derive(Debug, Default)]
+pub(crate) struct Queue {
+    entries: BTreeMap<u64, Entry>,
+    next: u64,
+    /// Since when whoever came first has been waiting too long, without a break.
+    backlog: Option<Instant>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    since: Instant,
+    max_wait: Duration,
+    grant: oneshot::Sender<Permit>,
+}
+
+impl Waiters {
+    pub(crate) fn lock(&self) -> MutexGuard<'_, Queue> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Queue {
+    pub(crate) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    pub(crate) fn push(&mut self, limiter: &Arc<Limiter>, now: Instant, max_wait: Duration) -> Turn {
+        let (grant, granted) = oneshot::channel();
+        let id = self.next;
+        self.next += 1;
+        self.entries.insert(id, Entry { since: now, max_wait, grant });
+        Turn { limiter: limiter.clone(), id, max_wait, granted }
+    }
+
+    /// Whether the next slot goes to whoever came last.
+    ///
+    /// In turn is fair while a spike drains. But a backlog that stands lets everybody wait until it is too late; then
+    /// those who came last can still be served in time, and those who came first give up (Maurer, "Fail at Scale",
+    /// ACM Queue 2015). A backlog stands if for as long as one may wait, whoever came first had always waited for a
+    /// quarter of that.
+    pub(crate) fn is_backlogged(&mut self, now: Instant) -> bool {
+        let Some((_, first)) = self.entries.first_key_value() else {
+            self.backlog = None;
+            return false;
+        };
+        if now.saturating_duration_since(first.since) < first.max_wait / 4 {
+            self.backlog = None;
+            return false;
+        }
+        let backlog = *self.backlog.get_or_insert(now);
+        now.saturating_duration_since(backlog) >= first.max_wait
+    }
+
+    /// Whose turn it is.
+    pub(crate) fn pop(&mut self, now: Instant) -> Option<oneshot::Sender<Permit>> {
+        let (_, entry) =
+            if self.is_backlogged(now) { self.entries.pop_last() } else { self.entries.pop_first() }?;
+        Some(entry.grant)
+    }
+
+    fn remove(&mut self, id: u64) {
+        self.entries.remove(&id);
+    }
+}
+
+/// One who waits. Dropped, it leaves the queue, or gives the slot back that it had been given.
+#[derive(Debug)]
+pub(crate) struct Turn {
+    limiter: Arc<Limiter>,
+    id: u64,
+    max_wait: Duration,
+    granted: oneshot::Receiver<Permit>,
+}
+
+impl Turn {
+    pub(crate) fn max_wait(&self) -> Duration {
+        self.max_wait
+    }
+
+    /// Gives up; unless the slot has come at this very moment.
+    pub(crate) fn give_up(&mut self) -> Option<Permit> {
+        self.granted.close();
+        self.granted.try_recv().ok()
+    }
+}
+
+impl Future for Turn {
+    type Output = Permit;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Permit> {
+        // The other half is dropped only after it was used, or with the limiter that this one holds.
+        match Pin::new(&mut self.granted).poll(cx) {
+            Poll::Ready(Ok(permit)) => Poll::Ready(permit),
+            Poll::Ready(Err(_)) | Poll::Pending => Poll::Pending,
+        }
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        self.granted.close();
+        self.limiter.forget(|queue| queue.remove(self.id));
+    }
+}
