@@ -1,5 +1,5 @@
 use dashpot_core::{BodyReport, Classify, Outcome, is_grpc};
-use http::{HeaderMap, Response};
+use http::{HeaderMap, Response, header};
 
 use crate::End;
 
@@ -14,7 +14,33 @@ pub struct Verdict<C> {
     read_trailers: fn(&C, &HeaderMap) -> Option<Outcome>,
     stated: Option<Outcome>,
     report: Option<BodyReport>,
-    needs_trailers: bool,
+    form: Form,
+}
+
+/// How a body comes, by its content type.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Form {
+    Whole,
+    Events,
+    Grpc,
+}
+
+impl Form {
+    // One look at the headers: this is on the path of every answer.
+    fn of(headers: &HeaderMap) -> Self {
+        let Some(content_type) = headers.get(header::CONTENT_TYPE) else { return Self::Whole };
+        let content_type = content_type.as_bytes();
+        let is = |name: &[u8]| {
+            content_type.get(..name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name))
+        };
+        if is(b"text/event-stream") {
+            Self::Events
+        } else if is(b"application/grpc") && is_grpc(headers) {
+            Self::Grpc
+        } else {
+            Self::Whole
+        }
+    }
 }
 
 impl<C> Verdict<C> {
@@ -29,7 +55,7 @@ impl<C> Verdict<C> {
             read_trailers: C::trailers,
             stated,
             report: response.extensions().get().cloned(),
-            needs_trailers: is_grpc(response.headers()),
+            form: Form::of(response.headers()),
         }
     }
 
@@ -45,6 +71,13 @@ impl<C> Verdict<C> {
         self.report.as_ref()
     }
 
+    /// Whether the body comes piece by piece, as event streams and gRPC messages do: then its first piece says how long
+    /// the answer took to begin, and its end how long it was.
+    #[must_use]
+    pub fn is_stream(&self) -> bool {
+        self.form != Form::Whole
+    }
+
     /// Trailers pass.
     pub fn trailers(&mut self, trailers: &HeaderMap) {
         self.stated = self.stated.or_else(|| (self.read_trailers)(&self.classify, trailers));
@@ -54,7 +87,7 @@ impl<C> Verdict<C> {
     #[must_use]
     pub fn outcome(&self, end: End) -> Outcome {
         self.stated.or_else(|| self.report.as_ref()?.outcome()).unwrap_or(match end {
-            End::Complete if self.needs_trailers => Outcome::Failure,
+            End::Complete if self.form == Form::Grpc => Outcome::Failure,
             End::Complete => Outcome::Success,
             End::Error => Outcome::Failure,
             End::Dropped => Outcome::Ignored,
@@ -98,6 +131,15 @@ mod tests {
         assert_eq!(verdict.outcome(End::Complete), Outcome::Failure, "an error event, in order");
         report.set_outcome(Outcome::Success);
         assert_eq!(verdict.outcome(End::Dropped), Outcome::Success, "the marker of the end had come");
+    }
+
+    #[test]
+    fn streams_are_told_by_their_content_type() {
+        let is_stream =
+            |content_type| verdict(Response::builder().header("content-type", content_type)).is_stream();
+        assert!(is_stream("text/event-stream; charset=utf-8") && is_stream("application/grpc+proto"));
+        assert!(!is_stream("application/json") && !is_stream("application/grpc-web"));
+        assert!(!verdict(Response::builder()).is_stream());
     }
 
     #[test]

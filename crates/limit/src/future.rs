@@ -6,8 +6,8 @@ use std::{
 
 use bytes::Bytes;
 use dashpot_body::{ReleaseAt, Verdict};
-use dashpot_core::{Classify, Deadline, is_grpc};
-use http::{HeaderMap, Method, Request, Response, header};
+use dashpot_core::{Classify, Deadline};
+use http::{Method, Request, Response};
 use http_body::Body;
 use pin_project_lite::pin_project;
 use tower_service::Service;
@@ -132,18 +132,10 @@ impl<C: Clone> Exchange<C> {
                 return Err(error);
             }
         };
-        let is_stream = is_stream(response.headers());
-        let held = Held::new(self.permit, Verdict::new(self.classify, &response), is_stream);
+        let verdict = Verdict::new(self.classify, &response);
+        let held = Held::new(self.permit, verdict);
         Ok(ResponseBody::held(&self.method, response, held, self.release_at))
     }
-}
-
-/// Whether an answer comes piece by piece.
-fn is_stream(headers: &HeaderMap) -> bool {
-    const EVENTS: &[u8] = b"text/event-stream";
-    let content_type = headers.get(header::CONTENT_TYPE).map_or(&b""[..], |value| value.as_bytes());
-    is_grpc(headers)
-        || content_type.get(..EVENTS.len()).is_some_and(|start| start.eq_ignore_ascii_case(EVENTS))
 }
 
 impl<S: Service<Request<B>>, B, C> fmt::Debug for ResponseFuture<S, B, C> {

@@ -8,13 +8,11 @@ use crate::{permit::Permit, policy::Signal};
 pub(crate) struct Held<C> {
     permit: Permit,
     verdict: Verdict<C>,
-    /// Whether the answer comes piece by piece, so that its first piece says how long it had to wait.
-    is_stream: bool,
 }
 
 impl<C> Held<C> {
-    pub(crate) fn new(permit: Permit, verdict: Verdict<C>, is_stream: bool) -> Self {
-        Self { permit, verdict, is_stream }
+    pub(crate) fn new(permit: Permit, verdict: Verdict<C>) -> Self {
+        Self { permit, verdict }
     }
 }
 
@@ -26,7 +24,7 @@ impl<C> Guard for Held<C> {
         // Where a layer further in reads the events, the first that is content counts: a server may begin with a ping.
         let is_content = self.verdict.report().is_none_or(|report| report.first_content().is_some());
         if is_content {
-            let is_signal = self.is_stream && self.verdict.stated().is_none();
+            let is_signal = self.verdict.is_stream() && self.verdict.stated().is_none();
             self.permit.first(is_signal.then_some(Signal::FirstToken));
         }
     }

@@ -12,6 +12,7 @@ mod rate;
 mod refusal;
 mod service;
 mod stats;
+mod thinning;
 mod waiters;
 mod waiting;
 mod word;

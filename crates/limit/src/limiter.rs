@@ -15,22 +15,15 @@ use crate::{
     policy::{Event, Observation},
     rate::Rate,
     stats::{Decision, Stats},
+    thinning::Thinning,
     waiters::{Queue, Turn, Wait, Waiters},
     word::{self, State, Word},
 };
 
-/// So often is one exchange measured from its start to its end; the others in between are only counted.
-///
-/// 50,000 samples a second are more than any window of a policy needs, and at most a few percent of one core. Below
-/// that rate nearly every exchange is measured.
-const SAMPLE_EVERY_NANOS: u64 = 20_000;
-
 /// One limit: what all clones of a service share.
 pub(crate) struct Limiter {
     word: Word,
-    /// Nanoseconds after `epoch`; an exchange admitted from then on is measured.
-    next_sample: AtomicU64,
-    epoch: Instant,
+    thinning: Thinning,
     refused: AtomicU64,
     waiters: Waiters,
     control: Mutex<Control>,
@@ -50,6 +43,8 @@ struct Control {
     policy: Box<dyn Policy>,
     frozen: bool,
     decision: Decision,
+    /// When the policy was last told something.
+    reported: Instant,
     /// The word's count at the last report.
     departed: u32,
     total_departed: u64,
@@ -62,14 +57,14 @@ impl Limiter {
         let decision = Decision { at: now, limit, reason: policy.belief().reason };
         Self {
             word: Word::new(limit),
-            next_sample: AtomicU64::new(0),
-            epoch: now,
+            thinning: Thinning::new(),
             refused: AtomicU64::new(0),
             waiters: Waiters::default(),
             control: Mutex::new(Control {
                 policy,
                 frozen: false,
                 decision,
+                reported: now,
                 departed: 0,
                 total_departed: 0,
                 rate: Rate::new(now),
@@ -78,20 +73,13 @@ impl Limiter {
     }
 
     /// A permit, if the limit allows one more.
-    pub(crate) fn try_acquire(self: &Arc<Self>, now: Instant) -> Option<Permit> {
-        let in_flight = self.word.acquire()?;
-        Some(self.permit(now, in_flight))
+    pub(crate) fn try_acquire(self: &Arc<Self>) -> Option<Permit> {
+        self.word.acquire().map(|state| self.permit(state))
     }
 
-    /// Whether an exchange that begins now is to be measured.
-    fn is_sampled(&self, now: Instant) -> bool {
-        let nanos = nanos(now.saturating_duration_since(self.epoch));
-        // Relaxed, and not exchanged: two at the same moment may both be measured.
-        let due = nanos >= self.next_sample.load(Relaxed);
-        if due {
-            self.next_sample.store(nanos.saturating_add(SAMPLE_EVERY_NANOS), Relaxed);
-        }
-        due
+    fn permit(self: &Arc<Self>, state: State) -> Permit {
+        let measured_from = self.thinning.takes(state.departed).then(now);
+        Permit::new(self.clone(), state.in_flight, measured_from)
     }
 
     pub(crate) fn release(self: &Arc<Self>) {
@@ -121,7 +109,7 @@ impl Limiter {
             return Queued::Refused;
         }
         match self.word.acquire_or_wait() {
-            Some(in_flight) => Queued::Admitted(self.permit(now, in_flight)),
+            Some(state) => Queued::Admitted(self.permit(state)),
             None => Queued::Waits(queue.push(self, now, max_wait)),
         }
     }
@@ -138,7 +126,7 @@ impl Limiter {
             let permit = match spare.take() {
                 Some(permit) => permit,
                 None => match self.word.acquire_for_waiter() {
-                    Some(in_flight) => self.permit(now, in_flight),
+                    Some(state) => self.permit(state),
                     None => break,
                 },
             };
@@ -168,10 +156,6 @@ impl Limiter {
         }
     }
 
-    fn permit(self: &Arc<Self>, now: Instant, in_flight: u32) -> Permit {
-        Permit::new(self.clone(), now, in_flight, self.is_sampled(now))
-    }
-
     /// Tells the policy, unless somebody else does so right now: one sample more or less does not matter.
     pub(crate) fn try_report(self: &Arc<Self>, now: Instant, event: Event) {
         match self.control.try_lock() {
@@ -188,6 +172,8 @@ impl Limiter {
 
     fn report_to(self: &Arc<Self>, mut control: MutexGuard<'_, Control>, now: Instant, event: Event) {
         let (state, departed) = control.count(now, &self.word);
+        self.thinning.adapt(control.reported, now);
+        control.reported = now;
         if control.frozen {
             return;
         }
@@ -288,8 +274,4 @@ impl fmt::Debug for Limiter {
 fn whole(limit: f64) -> u32 {
     // A cast saturates, and makes 0 of what is no number.
     (limit as u32).clamp(1, word::MAX)
-}
-
-fn nanos(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }

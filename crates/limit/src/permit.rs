@@ -16,14 +16,13 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct Permit {
     limiter: Arc<Limiter>,
-    admitted: Instant,
+    /// When it was admitted, if it is among those that are measured; the others read no clock.
+    measured_from: Option<Instant>,
     in_flight: u32,
     deadline: Option<Deadline>,
     prompt: Option<u32>,
     /// Whether the slot is still taken.
     held: bool,
-    /// Whether this exchange is among those that are measured; the others read no clock.
-    sampled: bool,
     /// From admission until something came; zero if that was not measured.
     first: Option<Duration>,
     /// Whether the policy knows the sample already.
@@ -33,15 +32,14 @@ pub(crate) struct Permit {
 }
 
 impl Permit {
-    pub(crate) fn new(limiter: Arc<Limiter>, admitted: Instant, in_flight: u32, sampled: bool) -> Self {
+    pub(crate) fn new(limiter: Arc<Limiter>, in_flight: u32, measured_from: Option<Instant>) -> Self {
         Self {
             limiter,
-            admitted,
+            measured_from,
             in_flight,
             deadline: None,
             prompt: None,
             held: true,
-            sampled,
             first: None,
             told: false,
             over: false,
@@ -60,16 +58,16 @@ impl Permit {
 
     /// The first that can be used has come. If that is the signal it is told right away: a stream may go on for minutes.
     pub(crate) fn first(&mut self, signal: Option<Signal>) {
-        if !self.sampled {
+        let Some(admitted) = self.measured_from else {
             self.first = Some(Duration::ZERO);
             return;
-        }
+        };
         let now = now();
-        let value = now.saturating_duration_since(self.admitted);
+        let value = now.saturating_duration_since(admitted);
         self.first = Some(value);
         if let Some(signal) = signal {
             self.told = true;
-            self.limiter.try_report(now, self.sample(signal, value));
+            self.limiter.try_report(now, self.sample(admitted, signal, value));
         }
     }
 
@@ -87,11 +85,11 @@ impl Permit {
         self.release();
         if let Outcome::Overload { .. } = outcome {
             self.limiter.report(now(), Event::Overload);
-        } else if self.sampled {
+        } else if let Some(admitted) = self.measured_from {
             let now = now();
             let event = if outcome == Outcome::Success && !self.told {
-                let value = self.first.unwrap_or_else(|| now.saturating_duration_since(self.admitted));
-                self.sample(Signal::Latency { output_tokens }, value)
+                let value = self.first.unwrap_or_else(|| now.saturating_duration_since(admitted));
+                self.sample(admitted, Signal::Latency { output_tokens }, value)
             } else {
                 Event::Departure
             };
@@ -99,8 +97,8 @@ impl Permit {
         }
     }
 
-    fn sample(&self, signal: Signal, value: Duration) -> Event {
-        let (admitted, in_flight, prompt) = (self.admitted, self.in_flight, self.prompt);
+    fn sample(&self, admitted: Instant, signal: Signal, value: Duration) -> Event {
+        let (in_flight, prompt) = (self.in_flight, self.prompt);
         Event::Sample(Sample { signal, value, admitted, in_flight, prompt })
     }
 }
@@ -111,18 +109,17 @@ impl Drop for Permit {
         if self.over {
             return;
         }
-        if !self.sampled && self.deadline.is_none() {
+        if self.measured_from.is_none() && self.deadline.is_none() {
             return;
         }
         let now = now();
-        if self.first.is_some() {
-            self.limiter.try_report(now, Event::Departure);
-        } else if self.deadline.is_some_and(|deadline| deadline.is_past(now)) {
+        if self.first.is_none() && self.deadline.is_some_and(|deadline| deadline.is_past(now)) {
             // A layer further out has cut the exchange off in time: no client's whim, but an upstream that is too slow.
             self.limiter.report(now, Event::Overload);
-        } else {
-            let waited = now.saturating_duration_since(self.admitted);
-            self.limiter.try_report(now, Event::Left { admitted: self.admitted, waited });
+        } else if let Some(admitted) = self.measured_from {
+            let waited = now.saturating_duration_since(admitted);
+            let left = Event::Left { admitted, waited };
+            self.limiter.try_report(now, if self.first.is_none() { left } else { Event::Departure });
         }
     }
 }

@@ -41,17 +41,19 @@ where
     }
 
     fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
-        let now = now();
         let shared = &self.shared;
-        let permit = match shared.limiter.try_acquire(now) {
+        let permit = match shared.limiter.try_acquire() {
             Some(permit) => permit,
-            None => match shared.queue(now, &request) {
-                Queued::Admitted(permit) => permit,
-                Queued::Waits(turn) => {
-                    return ResponseFuture::waiting(turn, self.inner.clone(), request, shared.clone());
+            None => {
+                let now = now();
+                match shared.queue(now, &request) {
+                    Queued::Admitted(permit) => permit,
+                    Queued::Waits(turn) => {
+                        return ResponseFuture::waiting(turn, self.inner.clone(), request, shared.clone());
+                    }
+                    Queued::Refused => return ResponseFuture::refused(shared.refuse(now, request.headers())),
                 }
-                Queued::Refused => return ResponseFuture::refused(shared.refuse(now, request.headers())),
-            },
+            }
         };
         let exchange = Exchange::new(permit, shared, &request);
         ResponseFuture::admitted(self.inner.call(request), exchange)

@@ -41,6 +41,10 @@ impl State {
         }
     }
 
+    fn with_one_more(self) -> Self {
+        Self { in_flight: self.in_flight + 1, ..self }
+    }
+
     fn is_free(self) -> bool {
         self.in_flight < self.limit
     }
@@ -60,34 +64,34 @@ impl Word {
         State::of(self.0.load(Acquire))
     }
 
-    /// Takes a slot if one is free and nobody waits for it: how many are in flight then, with this one.
-    pub(crate) fn acquire(&self) -> Option<u32> {
+    /// Takes a slot if one is free and nobody waits for it: the state then, with this one in flight.
+    pub(crate) fn acquire(&self) -> Option<State> {
         self.acquire_if(|state| state.is_free() && !state.waiting)
     }
 
     /// Takes a free slot for one of those who wait.
-    pub(crate) fn acquire_for_waiter(&self) -> Option<u32> {
+    pub(crate) fn acquire_for_waiter(&self) -> Option<State> {
         self.acquire_if(State::is_free)
     }
 
     /// Takes a slot even if none is free. `None` only if no more can be counted.
-    pub(crate) fn acquire_beyond(&self) -> Option<u32> {
+    pub(crate) fn acquire_beyond(&self) -> Option<State> {
         self.acquire_if(|state| state.in_flight < MAX)
     }
 
-    fn acquire_if(&self, may: impl Fn(State) -> bool) -> Option<u32> {
+    fn acquire_if(&self, may: impl Fn(State) -> bool) -> Option<State> {
         let before = self.update(|word| may(State::of(word)).then_some(word + 1))?;
-        Some(before.in_flight + 1)
+        Some(before.with_one_more())
     }
 
     /// Takes a slot as [`acquire`](Self::acquire) does, or else writes down that somebody waits.
-    pub(crate) fn acquire_or_wait(&self) -> Option<u32> {
+    pub(crate) fn acquire_or_wait(&self) -> Option<State> {
         let next = |word| {
             let state = State::of(word);
             Some(if state.is_free() && !state.waiting { word + 1 } else { word | WAITING })
         };
         let before = self.update(next)?;
-        (before.is_free() && !before.waiting).then_some(before.in_flight + 1)
+        (before.is_free() && !before.waiting).then(|| before.with_one_more())
     }
 
     /// Nobody waits any more.

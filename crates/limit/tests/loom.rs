@@ -20,8 +20,8 @@ fn no_slot_is_given_twice_and_none_is_lost() {
         let take = |word: Arc<Word>| {
             move || {
                 let taken = word.acquire();
-                if taken.is_some() {
-                    assert_eq!(taken, Some(1));
+                if let Some(state) = taken {
+                    assert_eq!(state.in_flight, 1);
                     assert!(!word.release());
                 }
                 u32::from(taken.is_some())
