@@ -1,7 +1,21 @@
 use super::{
     Kind, LittlesLaw, Reason,
-    track::{Reading, SURE},
+    cuts::{Cuts, Verdict},
+    growth::Growth,
+    reading::Reading,
 };
+
+/// Shorter than the queue that was seen, since the next window still has to show what is left of it.
+const GAIN: f64 = 0.7;
+
+/// No decrease is deeper, as a share of the limit: an estimate may be an outlier.
+const DEEPEST: f64 = 0.3;
+
+/// The share of the limit that has to have been in flight for it to bind.
+const BINDING: f64 = 0.9;
+
+/// Exchanges that are longer than this, in seconds, may keep more in flight than the limit for as long as that.
+const SETTLES_WITHIN: (f64, f64) = (10.0, 120.0);
 
 /// What is done with reports.
 #[derive(Clone, Copy, Debug)]
@@ -12,31 +26,8 @@ pub(super) enum Phase {
     Settle { until: f64 },
 }
 
-/// A limit lowered for one window, to measure the baseline.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Probe {
-    kind: Kind,
-    /// The time before.
-    middle: f64,
-    pub(super) restore: f64,
-    /// By how much the time falls if there is a queue.
-    drained: f64,
-}
-
-/// Where a sequence of decreases started, and whether they were of use.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Cuts {
-    kind: Kind,
-    limit: f64,
-    rate: f64,
-    middle: f64,
-    error: f64,
-    count: f64,
-    futile: u32,
-}
-
 impl LittlesLaw {
-    /// Whether the last change of the limit has yet to take effect.
+    /// Whether the last decrease has yet to take effect.
     pub(super) fn is_settling(&mut self, in_flight: u32) -> bool {
         let Phase::Settle { until } = self.phase else { return false };
         if f64::from(in_flight) > self.limit.floor() + 1.0 && self.now < until {
@@ -48,184 +39,110 @@ impl LittlesLaw {
         false
     }
 
-    /// Run -> Settle: the limit is lower than what is in flight.
+    // Run -> Settle: the limit is lower than it was. In flight may be more, for twice as long as these take to leave.
     fn settle(&mut self, in_flight: u32, rate: f64) {
         let excess = (f64::from(in_flight) - self.limit).max(0.0);
         let drain = if rate > 0.0 { 2.0 * excess / rate } else { 0.0 };
-        self.phase = Phase::Settle { until: self.now + drain.clamp(10.0, 120.0) };
+        self.phase = Phase::Settle { until: self.now + drain.clamp(SETTLES_WITHIN.0, SETTLES_WITHIN.1) };
     }
 
+    /// The upstream refused, or a timeout passed: TCP's answer to a loss, as CUBIC softened it (RFC 9438 has 0.7; a
+    /// refusal here is one of many exchanges, and there is the queue as a signal besides).
     pub(super) fn overload(&mut self, in_flight: u32) {
-        self.abandon_probe();
-        self.lower(0.9 * self.limit, Reason::Overload);
+        if let Some(probe) = self.probes.take() {
+            self.limit = probe.limit;
+        }
         self.cuts = None;
+        self.lower(0.9 * self.limit, Reason::Overload);
         let rate = self.throughput.rate().unwrap_or(0.0);
         self.settle(in_flight, rate);
     }
 
+    /// A window of this kind is full: concludes what it shows.
     pub(super) fn close(&mut self, kind: Kind, in_flight: u32) {
-        let limit = self.limit;
-        let reading = self.track_mut(kind).close(limit);
-        let rate = self.throughput.rate().unwrap_or_else(|| reading.count / reading.age.max(1e-3));
+        let (limit, rate) = (self.limit, self.throughput.rate());
+        let reading = self.track_mut(kind).close(limit, rate);
         self.signal = kind;
-        self.first_token.discard();
-        self.latency.discard();
-        self.throughput.clear();
+        self.discard_windows();
 
-        if let Some(probe) = self.probe.take() {
-            self.limit = probe.restore;
-            if probe.kind == kind {
-                self.conclude_probe(&probe, &reading);
-            }
+        if let Some(probe) = self.probes.take() {
+            self.track_mut(kind).move_baseline(reading.level, probe.share(&reading));
+            self.probes.plan(self.now, &probe, &reading);
+            self.cuts = None;
+            return self.raise(probe.limit, Reason::Baseline);
+        }
+        let binds = reading.peak >= BINDING * limit.floor();
+        if binds && self.undo_futile_cuts(&reading) {
             return;
         }
-
-        let busy = rate * reading.baseline;
-        let queue = rate * (reading.middle - reading.baseline);
-        let noise = SURE * rate * reading.calm_error;
-        let short = 0.1 * busy;
-        let long = 0.25 * busy + noise;
-        let bound = reading.peak >= 0.9 * limit.floor();
+        let (short, long) = reading.bounds();
+        let queue = reading.queue();
         self.queue = Some(queue.max(0.0));
-
-        if bound && self.cuts_were_futile(kind, &reading, rate) {
-            return;
-        }
         if queue > long {
-            if bound && self.cuts.is_none() {
-                let Reading { middle, error, count, .. } = reading;
-                self.cuts = Some(Cuts { kind, limit, rate, middle, error, count, futile: 0 });
+            if binds && self.cuts.is_none() {
+                self.cuts = Some(Cuts::new(limit, reading));
             }
-            let cut = (0.7 * (queue - short)).clamp(0.5, 0.3 * limit.max(2.0));
+            let cut = (GAIN * (queue - short)).clamp(0.5, DEEPEST * limit.max(2.0));
             self.lower(limit - cut, Reason::Queue);
-            self.settle(in_flight, rate);
-            return;
+            return self.settle(in_flight, reading.rate);
         }
-        if !bound {
+        if !binds {
             self.reason = Reason::Unused;
         } else if queue < short.max(0.6 * long) {
-            self.grow();
+            let next = self.growth.next(limit);
+            self.raise(next, Reason::Growth);
         } else {
             self.reason = Reason::Balance;
         }
-        if bound {
-            self.maybe_probe(kind, &reading, in_flight, rate);
-        } else if reading.peak < 0.5 * limit {
-            self.next_probe = self.next_probe.map(|at| at.max(self.now + 30.0));
-        }
+        self.maybe_probe(&reading, binds, in_flight);
     }
 
     fn lower(&mut self, to: f64, reason: Reason) {
-        self.slow_start = false;
-        self.ceiling = self.limit;
+        let from = self.limit;
+        self.raise(to, reason);
+        self.growth = Growth::from(self.limit, from);
+    }
+
+    fn raise(&mut self, to: f64, reason: Reason) {
         self.limit = to.clamp(self.min, self.max);
         self.reason = reason;
     }
 
-    /// Fast far below the ceiling, careful around it, faster again beyond it, as CUBIC does (RFC 9438).
-    fn grow(&mut self) {
-        let (limit, ceiling) = (self.limit, self.ceiling);
-        let more = if self.slow_start {
-            0.5 * limit
-        } else if limit < 0.9 * ceiling {
-            (0.25 * (ceiling - limit)).max(0.3)
-        } else if limit < 1.1 * ceiling {
-            (0.02 * limit).max(0.3)
-        } else {
-            (0.25 * (limit - ceiling)).clamp(0.5, 0.25 * limit.max(2.0))
-        };
-        self.limit = (limit + more).clamp(self.min, self.max);
-        self.reason = Reason::Growth;
-    }
-
-    /// Whether the decreases since the first one did not shorten the wait: then it is no queue of ours but the upstream's
-    /// own time, and the baseline is wrong.
-    ///
-    /// A real queue falls by what the limit fell, and the throughput stays; else the throughput falls in proportion.
-    fn cuts_were_futile(&mut self, kind: Kind, reading: &Reading, rate: f64) -> bool {
+    /// Takes decreases back that did not shorten the wait: then it was no queue of ours but the upstream's own time, and
+    /// the baseline is wrong.
+    fn undo_futile_cuts(&mut self, reading: &Reading) -> bool {
         let Some(mut cuts) = self.cuts.take() else { return false };
-        if cuts.kind != kind || self.limit >= cuts.limit || self.track(kind).is_pinned() {
+        let track = self.track_mut(reading.kind);
+        if track.is_pinned() || !cuts.concern(reading.kind) || self.limit >= cuts.limit {
             return false;
         }
-        let error = cuts.error.hypot(reading.error);
-        let drained = (cuts.limit - self.limit) / cuts.rate;
-        let narrowed = (cuts.limit / self.limit).ln();
-        let rate_error = (1.0 / cuts.count + 1.0 / reading.count.max(1.0)).sqrt();
-        let futile = if drained > 2.0 * error {
-            cuts.middle - reading.middle < 0.4 * drained
-        } else if narrowed > 2.0 * rate_error {
-            (cuts.rate / rate).ln() > 0.6 * narrowed
-        } else {
-            self.cuts = Some(cuts);
-            return false;
-        };
-        let present = Cuts {
-            limit: self.limit,
-            rate,
-            middle: reading.middle,
-            error: reading.error,
-            count: reading.count,
-            futile: 0,
-            kind,
-        };
-        if !futile || reading.middle > cuts.middle + 2.0 * error {
-            self.cuts = Some(present);
-            return false;
+        match cuts.judge(self.limit, reading) {
+            Verdict::Unclear => self.cuts = Some(cuts),
+            Verdict::Useful => self.cuts = Some(Cuts::new(self.limit, *reading)),
+            Verdict::Futile => {
+                // Not all of the way: some of it may be a queue that came meanwhile.
+                self.track_mut(reading.kind).move_baseline(reading.level, 0.7);
+                self.raise(cuts.limit, Reason::Baseline);
+                self.growth = Growth::from(self.limit, self.limit);
+                return true;
+            }
         }
-        cuts.futile += 1;
-        if cuts.futile < 2 {
-            self.cuts = Some(cuts);
-            return false;
-        }
-        let deviation = reading.error * reading.count.sqrt();
-        self.track_mut(kind).move_baseline(reading.middle, deviation, 0.7);
-        self.limit = cuts.limit.clamp(self.min, self.max);
-        self.reason = Reason::Baseline;
-        true
+        false
     }
 
-    fn maybe_probe(&mut self, kind: Kind, reading: &Reading, in_flight: u32, rate: f64) {
-        if self.track(kind).is_pinned() {
+    fn maybe_probe(&mut self, reading: &Reading, binds: bool, in_flight: u32) {
+        if self.track(reading.kind).is_pinned() || self.growth.is_slow_start() {
             return;
         }
-        let due = *self.next_probe.get_or_insert(self.now + 30.0);
-        if self.now < due {
+        if !binds {
+            if reading.unused {
+                self.probes.put_off(self.now);
+            }
             return;
         }
-        let restore = self.limit;
-        self.limit = (0.7 * restore).max(self.min);
-        let drained = (restore - self.limit) / rate;
-        self.probe = Some(Probe { kind, middle: reading.middle, drained, restore });
-        self.reason = Reason::Probe;
-        self.settle(in_flight, rate);
-    }
-
-    fn conclude_probe(&mut self, probe: &Probe, reading: &Reading) {
-        let deviation = reading.error * reading.count.sqrt();
-        let fell =
-            reading.middle < probe.middle - 2.0 * reading.error - 0.3 * probe.drained.min(probe.middle);
-        let track = self.track_mut(probe.kind);
-        if reading.middle < reading.baseline {
-            track.move_baseline(reading.middle, deviation, 1.0);
-        } else if !fell {
-            track.move_baseline(reading.middle.min(2.0 * reading.baseline), deviation, 0.5);
+        if let Some(limit) = self.probes.start(self.now, self.limit, reading) {
+            self.raise(limit, Reason::Probe);
+            self.settle(in_flight, reading.rate);
         }
-        self.next_probe = Some(self.now + 60.0 * (0.75 + 0.5 * self.random()));
-        self.cuts = None;
-        self.reason = Reason::Baseline;
-    }
-
-    fn abandon_probe(&mut self) {
-        if let Some(probe) = self.probe.take() {
-            self.limit = probe.restore;
-        }
-    }
-
-    /// Uniform in [0, 1), by xorshift64 (Marsaglia 2003).
-    fn random(&mut self) -> f64 {
-        self.jitter ^= self.jitter << 13;
-        self.jitter ^= self.jitter >> 7;
-        self.jitter ^= self.jitter << 17;
-        (self.jitter >> 11) as f64 / (1_u64 << 53) as f64
     }
 }

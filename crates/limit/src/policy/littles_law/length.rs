@@ -14,7 +14,7 @@ pub(super) struct Length {
     window: Moments,
     past: Moments,
     slope: f64,
-    /// The length at which times are compared. Pinned, so that a change of the slope does not move the baseline.
+    /// The length at which times are compared.
     reference: Option<f64>,
 }
 
@@ -45,15 +45,22 @@ impl Length {
         self.slope > 0.0
     }
 
-    /// The window is over: its samples join the past ones.
-    pub(super) fn close(&mut self) {
+    /// The window is over: its samples join the past ones. Gives what has to be added to a baseline, since times are
+    /// compared at another length from now on: at the mean of the past, where an error of the slope matters least.
+    pub(super) fn close(&mut self) -> f64 {
         let window = std::mem::take(&mut self.window);
         if window.count < 2.0 {
-            return;
+            return 0.0;
         }
-        self.reference.get_or_insert(window.length);
         self.past.merge(&window);
-        self.slope = self.past.slope();
+        self.slope = self.past.slope(self.slope > 0.0);
+        let reference = self.reference.get_or_insert(window.length);
+        if self.slope == 0.0 {
+            return 0.0;
+        }
+        let longer = self.past.length - *reference;
+        *reference = self.past.length;
+        self.slope * longer
     }
 
     /// Forgets the open window.
@@ -76,21 +83,23 @@ impl Moments {
     fn merge(&mut self, window: &Self) {
         let keep = MEMORY / (MEMORY + window.count);
         // One degree of freedom went into the window's own mean.
-        self.count = self.count * keep + window.count - 1.0;
+        let weight = self.count * keep;
+        self.length += (window.length - self.length) * window.count / (weight + window.count);
+        self.count = weight + window.count - 1.0;
         self.length_length = self.length_length * keep + window.length_length;
         self.length_time = self.length_time * keep + window.length_time;
         self.time_time = self.time_time * keep + window.time_time;
     }
 
-    /// Seconds per unit of length; 0 unless longer surely takes longer.
-    fn slope(&self) -> f64 {
+    /// Seconds per unit of length; 0 unless longer surely takes longer, or did before.
+    fn slope(&self, trusted: bool) -> f64 {
         if self.count < 3.0 || self.length_length <= 0.0 || self.length_time <= 0.0 {
             return 0.0;
         }
         let slope = self.length_time / self.length_length;
         let unexplained = (self.time_time - slope * self.length_time).max(0.0) / (self.count - 2.0);
         let error = (unexplained / self.length_length).sqrt();
-        if slope.is_finite() && slope > SIGNIFICANT * error { slope } else { 0.0 }
+        if slope.is_finite() && (trusted || slope > SIGNIFICANT * error) { slope } else { 0.0 }
     }
 }
 

@@ -1,8 +1,13 @@
 //! The default policy.
 
+mod cuts;
 mod decide;
+mod growth;
 mod histogram;
 mod length;
+mod level;
+mod probe;
+mod reading;
 mod throughput;
 mod track;
 mod window;
@@ -10,7 +15,10 @@ mod window;
 use std::time::{Duration, Instant};
 
 use super::{Belief, Event, Observation, Policy, Reason, Sample, Signal, Snapshot};
-use decide::{Cuts, Phase, Probe};
+use cuts::Cuts;
+use decide::Phase;
+use growth::Growth;
+use probe::Probes;
 use throughput::Throughput;
 use track::Track;
 
@@ -41,14 +49,9 @@ pub struct LittlesLaw {
     throughput: Throughput,
 
     phase: Phase,
-    probe: Option<Probe>,
+    growth: Growth,
     cuts: Option<Cuts>,
-    /// Doubling-like growth until the first queue.
-    slow_start: bool,
-    /// The limit that was too high last.
-    ceiling: f64,
-    next_probe: Option<f64>,
-    jitter: u64,
+    probes: Probes,
 
     epoch: Option<Instant>,
     now: f64,
@@ -76,17 +79,14 @@ impl LittlesLaw {
             limit: 20.0,
             min: 1.0,
             max: 1000.0,
-            first_token: Track::new(1.0),
-            latency: Track::new(0.45),
+            first_token: Track::new(Kind::FirstToken),
+            latency: Track::new(Kind::Latency),
             signal: Kind::Latency,
             throughput: Throughput::default(),
             phase: Phase::Run,
-            probe: None,
+            growth: Growth::new(),
             cuts: None,
-            slow_start: true,
-            ceiling: f64::INFINITY,
-            next_probe: None,
-            jitter: 0x9e37_79b9_7f4a_7c15,
+            probes: Probes::new(),
             epoch: None,
             now: 0.0,
             queue: None,
@@ -176,9 +176,16 @@ impl LittlesLaw {
         self.track_mut(kind).add(now, admitted, seconds(sample.value), length, sample.in_flight);
     }
 
-    fn left(&mut self, admitted: Instant, waited: Duration) {
+    fn left(&mut self, admitted: Instant, waited: Duration, in_flight: u32) {
         let (now, kind, admitted) = (self.now, self.signal, self.since_epoch(admitted));
-        self.track_mut(kind).add_left(now, admitted, seconds(waited));
+        self.track_mut(kind).add_left(now, admitted, seconds(waited), in_flight);
+    }
+
+    /// Forgets what is not decided yet.
+    fn discard_windows(&mut self) {
+        self.first_token.discard();
+        self.latency.discard();
+        self.throughput.clear();
     }
 
     /// Starts anew: only exchanges that are admitted from now on are judged.
@@ -203,7 +210,9 @@ impl Policy for LittlesLaw {
         self.throughput.add(self.now, observation.departed);
         match &observation.event {
             Event::Sample(sample) => self.sample(sample),
-            Event::Left { admitted, waited } => self.left(*admitted, *waited),
+            Event::Left { admitted, waited } => {
+                self.left(*admitted, *waited, observation.in_flight.saturating_add(1));
+            }
             Event::Overload => return self.overload(observation.in_flight),
             Event::Departure => return,
         }
@@ -230,10 +239,9 @@ impl Policy for LittlesLaw {
         self.limit = limit.clamp(self.min, self.max);
         self.open_windows();
         self.phase = Phase::Run;
-        self.probe = None;
+        self.growth = Growth::from(self.limit, self.limit);
         self.cuts = None;
-        self.slow_start = false;
-        self.ceiling = self.limit;
+        self.probes.take();
         self.reason = Reason::Set;
     }
 
@@ -249,7 +257,7 @@ impl Policy for LittlesLaw {
 
     fn snapshot(&self) -> Snapshot {
         Snapshot {
-            limit: self.probe.map_or(self.limit, |probe| probe.restore),
+            limit: self.probes.running().map_or(self.limit, |probe| probe.limit),
             first_token: self.first_token.baseline().map(Duration::from_secs_f64),
             latency: self.latency.baseline().map(Duration::from_secs_f64),
         }

@@ -1,10 +1,10 @@
 use super::{
+    Kind,
     length::Length,
+    level::{self, Level},
+    reading::{Reading, SURE},
     window::{Summary, Window},
 };
-
-/// How many standard errors count as a difference: by chance, one window in a hundred shows it.
-pub(super) const SURE: f64 = 2.5;
 
 /// Fewest samples that a decision is made on, while there are many.
 const SAMPLES: f64 = 30.0;
@@ -36,49 +36,39 @@ const FOLLOW: f64 = 0.1;
 /// Weight of a window in the running coefficient of variation.
 const VARIATION: f64 = 0.2;
 
+/// Above this share of exchanges not yet seen the mean says nothing.
+const MISSING: f64 = 0.1;
+
 /// The mode changes at a coefficient of variation this much beyond the border, lest it flap.
 const HYSTERESIS: f64 = 1.1;
-
-/// Shortest baseline, in seconds, lest a division has no meaning.
-const SHORTEST_BASELINE: f64 = 1e-6;
 
 /// What is known from one kind of signal: the open window, and the time that an exchange takes when it need not wait.
 #[derive(Clone, Debug)]
 pub(super) struct Track {
+    kind: Kind,
     window: Window,
     length: Length,
-    baseline: Option<f64>,
+    baseline: Option<Level>,
     /// An operator has set the baseline, so it does not move.
     pinned: bool,
     /// The deviation that belongs to the baseline.
     deviation: Option<f64>,
-    /// The coefficient of variation of the time without the wait, and the border above which the lower quartile is
-    /// compared in place of the mean.
+    /// The coefficient of variation of the time without the wait.
     variation: Option<f64>,
+    /// Above this the lower quartile is compared in place of the mean.
     border: f64,
     quartile: bool,
 }
 
-/// What a closed window says.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Reading {
-    /// The mean, or the lower quartile.
-    pub(super) middle: f64,
-    /// Its standard error.
-    pub(super) error: f64,
-    /// The standard error that it would have without a queue: a queue's own variation excuses nothing.
-    pub(super) calm_error: f64,
-    /// The coefficient of variation without the wait.
-    pub(super) variation: f64,
-    pub(super) baseline: f64,
-    pub(super) count: f64,
-    pub(super) age: f64,
-    pub(super) peak: f64,
-}
-
 impl Track {
-    pub(super) fn new(border: f64) -> Self {
+    pub(super) fn new(kind: Kind) -> Self {
+        // Where the answer is part of the time, a mean follows the mix of answers already at a low variation.
+        let border = match kind {
+            Kind::FirstToken => 1.0,
+            Kind::Latency => 0.45,
+        };
         Self {
+            kind,
             window: Window::new(),
             length: Length::default(),
             baseline: None,
@@ -91,7 +81,7 @@ impl Track {
     }
 
     pub(super) fn pin(&mut self, baseline: f64) {
-        self.baseline = Some(baseline.max(SHORTEST_BASELINE));
+        self.baseline = Some(Level::both(baseline));
         self.pinned = true;
     }
 
@@ -100,13 +90,13 @@ impl Track {
     }
 
     pub(super) fn baseline(&self) -> Option<f64> {
-        self.baseline
+        self.baseline.map(|level| level.of(self.quartile))
     }
 
     /// Takes over a baseline that was learned before.
     pub(super) fn restore(&mut self, baseline: f64) {
         if !self.pinned {
-            self.baseline = Some(baseline.max(SHORTEST_BASELINE));
+            self.baseline = Some(Level::both(baseline));
             self.deviation = None;
         }
     }
@@ -122,15 +112,15 @@ impl Track {
 
     /// Counts a client that left as a sample, if it waited longer than an exchange takes without a queue: the true time
     /// is at least as long. Without these a storm of impatient clients would leave no samples, and the limit would stay.
-    pub(super) fn add_left(&mut self, now: f64, admitted: f64, waited: f64) {
-        if self.baseline.is_some_and(|baseline| waited > baseline) {
-            self.add(now, admitted, waited, None, 0);
+    pub(super) fn add_left(&mut self, now: f64, admitted: f64, waited: f64, in_flight: u32) {
+        if self.baseline().is_some_and(|baseline| waited > baseline) {
+            self.add(now, admitted, waited, None, in_flight);
         }
     }
 
     /// The shortest time that the window stays open while there are many samples.
-    pub(super) fn shortest(&self) -> f64 {
-        self.baseline.map_or(SHORTEST, |baseline| (2.0 * baseline).clamp(SHORTEST, LONG))
+    fn shortest(&self) -> f64 {
+        self.baseline().map_or(SHORTEST, |baseline| (2.0 * baseline).clamp(SHORTEST, LONG))
     }
 
     pub(super) fn is_ready(&self) -> bool {
@@ -150,74 +140,103 @@ impl Track {
         self.length.discard();
     }
 
-    /// Closes the window. `limit` is the one under which its exchanges were admitted.
-    pub(super) fn close(&mut self, limit: f64) -> Reading {
+    /// Closes the window. `limit` is the one under which its exchanges were admitted, `rate` that of departures.
+    pub(super) fn close(&mut self, limit: f64, rate: Option<f64>) -> Reading {
         let (peak, age) = (self.window.peak(), self.window.age());
         let unused = peak < UNUSED * limit;
         let Summary { mean, deviation, quartile, quartile_error, missing, count } =
             self.window.summary(!self.length.is_used());
-        self.length.close();
+        let samples = self.window.count();
         self.window.reopen();
 
-        let middle = |of_quartile| if of_quartile { quartile } else { mean };
-        let wait = self.baseline.map_or(0.0, |baseline| (middle(self.quartile) - baseline).max(0.0));
-        let variation = deviation / (mean - wait).max(SHORTEST_BASELINE);
-        let variation = match self.variation {
-            // The longest are not seen, so it looks smaller than it is.
-            Some(old) if missing > 0.1 => old,
-            Some(old) => old + VARIATION * (variation - old),
-            None => variation,
-        };
-        self.variation = Some(variation);
-
-        let before = self.quartile;
-        self.quartile = if before { variation * HYSTERESIS > self.border } else { variation > self.border };
-        // A wait moves mean and quartile alike, so what lies between them is between their baselines too.
-        if let Some(baseline) = self.baseline.as_mut().filter(|_| !self.pinned) {
-            *baseline = (*baseline + middle(self.quartile) - middle(before)).max(SHORTEST_BASELINE);
+        // Where the longest are not seen, only the quartile is known.
+        let all_seen = missing <= MISSING;
+        let level = Level { mean: Some(mean).filter(|_| all_seen), quartile }.map(|time| time);
+        let error =
+            |of_quartile| if of_quartile { quartile_error } else { deviation / count.max(1.0).sqrt() };
+        if all_seen {
+            let of_quartile = self.quartile;
+            let wait = self.baseline().map_or(0.0, |baseline| (level.of(of_quartile) - baseline).max(0.0));
+            self.learn_variation(
+                deviation / (mean - wait).max(level::SHORTEST),
+                wait > SURE * error(of_quartile),
+            );
         }
-        let middle = middle(self.quartile).max(SHORTEST_BASELINE);
-        let (error, deviation) = if self.quartile {
-            (quartile_error, quartile_error * count.sqrt())
+        let quartile = self.quartile || !all_seen;
+        let (middle, error) = (level.of(quartile), error(quartile));
+        let deviation = error * count.sqrt();
+
+        let baseline = self.baseline.get_or_insert(level);
+        if baseline.mean.is_none() {
+            // What the quartile says of the wait holds for the mean.
+            let wait = (level.quartile - baseline.quartile).max(0.0);
+            baseline.mean = level.mean.map(|mean| (mean - wait).max(baseline.quartile));
+        }
+        let baseline = baseline.of(quartile);
+        if middle + SURE * error < baseline {
+            self.move_baseline(level, FALL);
+        } else if unused {
+            self.move_baseline(level, FOLLOW);
+        }
+        let calm_error = if quartile {
+            error
         } else {
-            (deviation / count.sqrt(), deviation)
-        };
-        if before != self.quartile {
-            self.deviation = None;
-        }
-
-        let baseline = *self.baseline.get_or_insert(middle);
-        let calm = *self.deviation.get_or_insert(deviation);
-        if !self.pinned {
-            if middle + SURE * error < baseline {
-                self.move_baseline(middle, deviation, FALL);
-            } else if unused {
-                self.move_baseline(middle, deviation, FOLLOW);
+            let calm = self.deviation.get_or_insert(deviation);
+            if middle <= baseline + SURE * error {
+                *calm += VARIATION * (deviation - *calm);
             }
-        }
+            calm.min(deviation) / count.max(1.0).sqrt()
+        };
         let reading = Reading {
+            kind: self.kind,
+            level,
+            quartile,
             middle,
             error,
-            calm_error: if self.quartile { error } else { calm.min(deviation) / count.sqrt() },
-            variation,
-            baseline: self.baseline.unwrap_or(middle),
-            count,
+            calm_error,
+            baseline: self.baseline.map_or(middle, |baseline| baseline.of(quartile)),
+            // Streams may be so long that none of them has left yet; then those that start stand for them.
+            rate: rate.unwrap_or_else(|| samples / age.max(SHORTEST)),
+            count: count.max(1.0),
             age,
             peak,
+            unused,
         };
+        self.close_lengths();
         reading
     }
 
     /// Moves the baseline by a share of the way.
-    pub(super) fn move_baseline(&mut self, to: f64, deviation: f64, share: f64) {
-        if self.pinned {
-            return;
+    pub(super) fn move_baseline(&mut self, to: Level, share: f64) {
+        if let Some(baseline) = self.baseline.as_mut().filter(|_| !self.pinned) {
+            *baseline = baseline.towards(to, share);
         }
-        if let Some(baseline) = &mut self.baseline {
-            *baseline = (*baseline + share * (to - *baseline)).max(SHORTEST_BASELINE);
+    }
+
+    /// Waits vary too, so while there are some, the variation is learned slower upwards.
+    fn learn_variation(&mut self, variation: f64, waits: bool) {
+        let variation = match self.variation {
+            Some(old) if waits && variation > old => old + 0.1 * VARIATION * (variation - old),
+            Some(old) => old + VARIATION * (variation - old),
+            None => variation,
+        };
+        self.variation = Some(variation);
+        self.quartile =
+            if self.quartile { variation * HYSTERESIS > self.border } else { variation > self.border };
+    }
+
+    fn close_lengths(&mut self) {
+        let used = self.length.is_used();
+        let longer = self.length.close();
+        if let Some(baseline) = self.baseline.as_mut().filter(|_| !self.pinned) {
+            *baseline = baseline.map(|time| time + longer);
         }
-        if let Some(own) = &mut self.deviation {
-            *own += share * (deviation - *own);
+        if self.length.is_used() != used && !self.pinned {
+            // What is left of the times has another shape, and another quartile.
+            self.variation = None;
+            if self.quartile {
+                (self.baseline, self.deviation) = (None, None);
+            }
         }
     }
 }

@@ -70,6 +70,8 @@ impl Window {
             self.opened = now;
         }
         self.latest = Some(now);
+        // Nothing was admitted before the very first one.
+        self.fresh = if self.fresh == f64::NEG_INFINITY { admitted } else { self.fresh };
         if admitted < self.fresh {
             self.old += 1.0;
             return false;
@@ -162,7 +164,7 @@ mod tests {
     fn mean_deviation_and_quartile_are_those_of_the_samples() {
         let mut window = Window::new();
         for i in 0..=100_u32 {
-            window.add(f64::from(i), 0.0, 1.0 + f64::from(i) / 100.0, i);
+            window.add(f64::from(i), -100.0, 1.0 + f64::from(i) / 100.0, i);
         }
         let summary = window.summary(true);
         assert!((summary.mean - 1.5).abs() < 1e-2);

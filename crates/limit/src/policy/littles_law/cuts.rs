@@ -1,0 +1,102 @@
+use super::{Kind, reading::Reading};
+
+/// A sequence of decreases, and whether they are of use.
+///
+/// A real queue gets shorter by what the limit fell, and the throughput stays. If instead the time stays and the
+/// throughput falls with the limit, there was no queue.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Cuts {
+    /// The limit at first, and what the window showed that led to the first decrease.
+    pub(super) limit: f64,
+    first: Reading,
+    /// Windows in sequence that showed no effect.
+    futile: u32,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// The limit has not changed enough to see an effect.
+    Unclear,
+    /// What followed is what a queue would do, or something else has changed.
+    Useful,
+    /// Twice in sequence there was no effect. Once may be the window in which the upstream changed.
+    Futile,
+}
+
+impl Cuts {
+    pub(super) fn new(limit: f64, first: Reading) -> Self {
+        Self { limit, first, futile: 0 }
+    }
+
+    /// Whether they followed from this kind of signal.
+    pub(super) fn concern(&self, kind: Kind) -> bool {
+        self.first.kind == kind
+    }
+
+    /// Judges by a later window, under a lower limit.
+    pub(super) fn judge(&mut self, limit: f64, reading: &Reading) -> Verdict {
+        let first = &self.first;
+        let error = first.error.hypot(reading.error);
+        let before = first.level.of(reading.quartile);
+        let expected = (self.limit - limit) / first.rate;
+        let narrowed = (self.limit / limit).ln();
+        let rate_error = (1.0 / first.count + 1.0 / reading.count).sqrt();
+        // Less than half of the expected effect is none, where two standard errors are less than that.
+        let futile = if expected > 2.0 * error {
+            before - reading.middle < 0.4 * expected
+        } else if narrowed > 2.0 * rate_error {
+            (first.rate / reading.rate).ln() > 0.6 * narrowed
+        } else {
+            return Verdict::Unclear;
+        };
+        if !futile || reading.middle > before + 2.0 * error {
+            return Verdict::Useful;
+        }
+        self.futile += 1;
+        if self.futile < 2 { Verdict::Unclear } else { Verdict::Futile }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::littles_law::level::Level;
+
+    fn reading(time: f64, rate: f64) -> Reading {
+        Reading {
+            kind: Kind::Latency,
+            level: Level::both(time),
+            quartile: false,
+            middle: time,
+            error: 0.002,
+            calm_error: 0.002,
+            baseline: 0.1,
+            rate,
+            count: 100.0,
+            age: 1.0,
+            peak: 40.0,
+            unused: false,
+        }
+    }
+
+    #[test]
+    fn a_cut_that_shortens_the_wait_is_useful() {
+        let mut cuts = Cuts::new(40.0, reading(0.2, 200.0));
+        assert_eq!(cuts.judge(30.0, &reading(0.15, 200.0)), Verdict::Useful);
+    }
+
+    #[test]
+    fn two_cuts_that_only_cost_throughput_are_futile() {
+        let mut cuts = Cuts::new(40.0, reading(0.2, 200.0));
+        assert_eq!(cuts.judge(30.0, &reading(0.2, 150.0)), Verdict::Unclear);
+        assert_eq!(cuts.judge(24.0, &reading(0.2, 120.0)), Verdict::Futile);
+    }
+
+    #[test]
+    fn a_small_cut_proves_nothing() {
+        let mut cuts = Cuts::new(40.0, reading(0.2, 200.0));
+        for _ in 0..10 {
+            assert_eq!(cuts.judge(39.9, &reading(0.2, 200.0)), Verdict::Unclear);
+        }
+    }
+}

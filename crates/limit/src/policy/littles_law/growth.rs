@@ -1,0 +1,72 @@
+/// After a cut by a tenth three increases lead back to the ceiling, after the deepest cut (by 0.3) five do; as many again
+/// lead as far beyond it.
+const CURVE: f64 = 0.003;
+
+/// How the limit grows while it binds and there is no queue.
+///
+/// By half each time, until the first queue. After a decrease as CUBIC does (RFC 9438), with increases in place of time:
+/// fast at first, slower around the limit that was too high, then faster again.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Growth {
+    slow_start: bool,
+    /// The limit that was too high last.
+    ceiling: f64,
+    /// Increases since the limit was back there; negative before.
+    steps: f64,
+}
+
+impl Growth {
+    pub(super) fn new() -> Self {
+        Self { slow_start: true, ceiling: 1.0, steps: 0.0 }
+    }
+
+    pub(super) fn is_slow_start(&self) -> bool {
+        self.slow_start
+    }
+
+    /// Goes on from `limit`, back to `ceiling`.
+    pub(super) fn from(limit: f64, ceiling: f64) -> Self {
+        let depth = (1.0 - limit / ceiling).max(0.0);
+        Self { slow_start: false, ceiling, steps: -(depth / CURVE).cbrt() }
+    }
+
+    /// What comes after `limit`.
+    pub(super) fn next(&mut self, limit: f64) -> f64 {
+        if self.slow_start {
+            return 1.5 * limit;
+        }
+        self.steps += 1.0;
+        let planned = self.ceiling * (1.0 + CURVE * self.steps.powi(3));
+        // A hundredth at least, or else the plateau takes for ever where windows are long.
+        let least = (0.01 * limit).max(0.2);
+        planned.clamp(limit + least, limit + 0.25 * limit.max(2.0))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_is_fast_then_slow_then_fast() {
+        let mut growth = Growth::from(70.0, 100.0);
+        let mut limits = vec![70.0];
+        for _ in 0..10 {
+            limits.push(growth.next(limits[limits.len() - 1]));
+        }
+        let steps: Vec<_> = limits.windows(2).map(|pair| pair[1] - pair[0]).collect();
+        assert!(steps[0] > 10.0 && steps[4] < 1.0 && steps[9] > 10.0, "{limits:?}");
+        assert!((95.0..105.0).contains(&limits[5]), "{limits:?}");
+    }
+
+    #[test]
+    fn it_always_grows() {
+        let mut growth = Growth::from(1.0, 1000.0);
+        let mut limit = 1.0;
+        for _ in 0..200 {
+            let next = growth.next(limit);
+            assert!(next > limit && next <= 1.5 * limit.max(2.0));
+            limit = next;
+        }
+    }
+}
