@@ -40,8 +40,15 @@ async fn streams(http2: bool) {
     // The same seed says the same, at once.
     let oracle = ModelServer::start(Config { time_scale: 0.0, ..timed.clone() }).expect("it starts");
     let upstream = ModelServer::start(timed).expect("it starts");
-    // One pool of connections, so that what it keeps is quickly told.
-    let gateway = Gateway::with(&upstream.url(), &[("DASHPOT_GATEWAY_UPSTREAM__HTTP2_CONNECTIONS", "1")]);
+    let variables = [
+        // One pool of connections, so that what it keeps is quickly told.
+        ("DASHPOT_GATEWAY_UPSTREAM__HTTP2_CONNECTIONS", "1"),
+        // All of them at once, although nobody has asked this upstream yet how many it can take.
+        ("DASHPOT_GATEWAY_LIMIT__MAX", "2001"),
+        ("DASHPOT_GATEWAY_LIMIT__MIN", "2001"),
+        ("DASHPOT_GATEWAY_LIMIT__INITIAL", "2001"),
+    ];
+    let gateway = Gateway::with(&upstream.url(), &variables);
     // The first request makes what every gateway keeps: one connection to the upstream, and a task that ends idle ones.
     ask(&client(false), gateway.url(), STREAMS).await;
     let before = Held::by(&gateway).await;

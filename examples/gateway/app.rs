@@ -17,18 +17,29 @@ use axum::{
     response::{Html, IntoResponse},
     routing::get,
 };
-use dashpot::sse::{MetricsObserver, SsePassthroughLayer};
+use dashpot::{
+    limit::Handle as LimitHandle,
+    sse::{MetricsObserver, SsePassthroughLayer},
+};
 use http::{Request, Response, StatusCode, header};
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::runtime::Handle;
 use tower::{Service, ServiceBuilder};
 
-use crate::{config::Config, exchange, intake::IntakeLayer, metrics, proxy::Proxy};
+use crate::{
+    config::Config,
+    exchange,
+    intake::IntakeLayer,
+    limit::{self, ModelLimitLayer},
+    metrics,
+    proxy::Proxy,
+};
 
-/// Routes, and whether this process is on its way out.
+/// Routes, whether this process is on its way out, and what it should leave to the next.
 #[derive(Clone, Debug)]
 pub(crate) struct App {
     pub(crate) router: Router,
+    pub(crate) limit: LimitHandle,
     draining: Arc<AtomicBool>,
 }
 
@@ -36,14 +47,16 @@ impl App {
     pub(crate) fn new(config: &Config) -> Result<Self, String> {
         let draining = Arc::new(AtomicBool::new(false));
         let metrics = metrics::install()?;
+        let limit = ModelLimitLayer::new(&config.limit);
+        let handle = limit.handle();
         let router = Router::new()
-            .fallback_service(stack(config)?)
+            .fallback_service(stack(config, limit)?)
             .layer(middleware::from_fn(exchange::track))
             .route("/", get(async || Html(include_str!("page.html"))))
             .route("/healthz", get(async || "ok\n"))
             .route("/readyz", get(ready).with_state(draining.clone()))
-            .route("/metrics", get(render).with_state(metrics));
-        Ok(Self { router, draining })
+            .route("/metrics", get(render).with_state((metrics, handle.clone())));
+        Ok(Self { router, limit: handle, draining })
     }
 
     /// From now on `/readyz` sends new traffic elsewhere.
@@ -52,10 +65,15 @@ impl App {
     }
 }
 
-/// The layers, outermost first. Deadline, rate, cache, queue, limit, breaker and warm-up will stand between intake
-/// and SSE, in this order.
+/// The layers, outermost first. Deadline, rate, cache and queue will stand between intake and limit, breaker and
+/// warm-up between limit and SSE, in this order.
+///
+/// - The intake is before the limit: a body that is still on its way holds no slot.
+/// - SSE is behind the limit: it tells the limit when the first content of a stream came, how the stream ended, and what
+///   it used. The other way round the limit would take a ping for content, and a broken stream for a good one.
 fn stack(
     config: &Config,
+    limit: ModelLimitLayer,
 ) -> Result<
     impl Service<Request<Body>, Response = Response<Body>, Error = Infallible, Future: Send>
     + Clone
@@ -66,11 +84,7 @@ fn stack(
 > {
     let intake = IntakeLayer::new(&config.intake);
     let sse = SsePassthroughLayer::new().harden_headers(config.sse.harden_headers).observer(MetricsObserver);
-    Ok(ServiceBuilder::new()
-        .layer(intake)
-        .map_response(|response: Response<_>| response.map(Body::new))
-        .layer(sse)
-        .service(Proxy::new(&config.upstream)?))
+    Ok(ServiceBuilder::new().layer(intake).layer(limit).layer(sse).service(Proxy::new(&config.upstream)?))
 }
 
 async fn ready(State(draining): State<Arc<AtomicBool>>) -> (StatusCode, &'static str) {
@@ -81,7 +95,8 @@ async fn ready(State(draining): State<Arc<AtomicBool>>) -> (StatusCode, &'static
     }
 }
 
-async fn render(State(metrics): State<PrometheusHandle>) -> impl IntoResponse {
+async fn render(State((metrics, limit)): State<(PrometheusHandle, LimitHandle)>) -> impl IntoResponse {
+    limit::publish(&limit);
     gauge!("gateway_tasks").set(Handle::current().metrics().num_alive_tasks() as f64);
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], metrics.render())
 }

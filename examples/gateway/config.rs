@@ -33,6 +33,8 @@ pub(crate) struct Config {
     #[serde(default)]
     pub(crate) intake: Intake,
     #[serde(default)]
+    pub(crate) limit: Limit,
+    #[serde(default)]
     pub(crate) sse: Sse,
 }
 
@@ -59,6 +61,18 @@ pub(crate) struct Intake {
     head_timeout_ms: u64,
     body_timeout_ms: u64,
     idle_timeout_ms: u64,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Limit {
+    pub(crate) initial: u32,
+    pub(crate) min: u32,
+    pub(crate) max: u32,
+    pub(crate) max_waiting: usize,
+    max_wait_ms: u64,
+    baseline_ms: Option<u64>,
+    pub(crate) state_file: Option<PathBuf>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -109,11 +123,15 @@ impl Config {
             ("intake.head_timeout_ms", self.intake.head_timeout_ms),
             ("intake.body_timeout_ms", self.intake.body_timeout_ms),
             ("intake.idle_timeout_ms", self.intake.idle_timeout_ms),
+            ("limit.min", self.limit.min.into()),
+            ("limit.max_wait_ms", self.limit.max_wait_ms),
+            ("limit.baseline_ms", self.limit.baseline_ms.unwrap_or(1)),
         ];
-        match positive.into_iter().find(|&(_, value)| value == 0) {
-            Some((key, _)) => Err(format!("{key} must be more than 0")),
-            None => Ok(self),
+        if let Some((key, _)) = positive.into_iter().find(|&(_, value)| value == 0) {
+            return Err(format!("{key} must be more than 0"));
         }
+        self.limit.check()?;
+        Ok(self)
     }
 
     pub(crate) fn drain_delay(&self) -> Duration {
@@ -169,6 +187,55 @@ impl Intake {
 
     pub(crate) fn idle_timeout(&self) -> Duration {
         Duration::from_millis(self.idle_timeout_ms)
+    }
+}
+
+impl Limit {
+    fn check(&self) -> Result<(), String> {
+        let Self { initial, min, max, .. } = self;
+        if min > max {
+            return Err(format!("limit.min = {min} must not be more than limit.max = {max}"));
+        }
+        if !(min..=max).contains(&initial) {
+            return Err(format!(
+                "limit.initial = {initial} must be from limit.min = {min} to limit.max = {max}"
+            ));
+        }
+        // The file may be missing, as at the first start; where it is to be, that would be found out at the last moment.
+        if let Some(path) = &self.state_file {
+            let wrong = |why| Err(format!("limit.state_file = {}: {why}", path.display()));
+            if path.is_dir() {
+                return wrong("is a directory");
+            }
+            let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+            if folder.is_some_and(|folder| !folder.is_dir()) {
+                return wrong("is in a directory that does not exist");
+            }
+        }
+        Ok(())
+    }
+
+    pub(crate) fn max_wait(&self) -> Duration {
+        Duration::from_millis(self.max_wait_ms)
+    }
+
+    /// The time to the first token without a queue, if it is stated and not learned.
+    pub(crate) fn baseline(&self) -> Option<Duration> {
+        self.baseline_ms.map(Duration::from_millis)
+    }
+}
+
+impl Default for Limit {
+    fn default() -> Self {
+        Self {
+            initial: 20,
+            min: 1,
+            max: 1000,
+            max_waiting: 100,
+            max_wait_ms: 500,
+            baseline_ms: None,
+            state_file: None,
+        }
     }
 }
 
@@ -323,5 +390,16 @@ mod tests {
         }
         let zero = format!("max_connections = 0\n{MINIMAL}");
         assert_eq!(reason(&zero, &[]), "max_connections must be more than 0");
+        for (keys, why) in [
+            ("min = 0", "limit.min must be more than 0"),
+            ("baseline_ms = 0", "limit.baseline_ms must be more than 0"),
+            ("min = 5\nmax = 4", "limit.min = 5 must not be more than limit.max = 4"),
+            ("max = 10", "limit.initial = 20 must be from limit.min = 1 to limit.max = 10"),
+            ("state_file = \"/nowhere/x\"", "limit.state_file = /nowhere/x: is in a directory that does not"),
+            ("state_file = \"/\"", "limit.state_file = /: is a directory"),
+        ] {
+            let reason = reason(&format!("{MINIMAL}[limit]\n{keys}"), &[]);
+            assert!(reason.starts_with(why), "{keys}: {reason}");
+        }
     }
 }

@@ -22,10 +22,12 @@ mod app;
 mod config;
 mod exchange;
 mod intake;
+mod limit;
 mod metrics;
 mod proxy;
 mod refusal;
 mod serve;
+mod state;
 
 fn main() -> ExitCode {
     let config = match config_path().and_then(|path| Config::load(&path, std::env::vars_os())) {
@@ -64,7 +66,12 @@ async fn run(config: Config) -> Result<(), String> {
     let app = app::App::new(&config)?;
     let signals = serve::Signals::watch().map_err(|error| format!("cannot wait for signals: {error}"))?;
     println!("gateway listening on http://{address}");
-    serve::serve(listener, app, &config, signals).await
+    let limit = app.limit.clone();
+    let ended = serve::serve(listener, app, &config, signals).await;
+    if let Some(path) = &config.limit.state_file {
+        state::write(path, &limit);
+    }
+    ended
 }
 
 /// `--config FILE`, and nothing else.
