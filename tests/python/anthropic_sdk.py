@@ -83,6 +83,11 @@ def status_503(client):
     refused(client, anthropic.ServiceUnavailableError, 503, "api_error")
 
 
+def refusal_of_the_gateway(client):
+    error = refused(client, anthropic.ServiceUnavailableError, 503, "overloaded_error")
+    assert float(error.response.headers["retry-after"]) > 0, error.response.headers
+
+
 def status_529(client):
     refused(client, anthropic.OverloadedError, 529, "overloaded_error")
 

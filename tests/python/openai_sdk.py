@@ -123,6 +123,11 @@ def status_503(client):
     refused(client, openai.InternalServerError, 503)
 
 
+def refusal_of_the_gateway(client):
+    error = refused(client, openai.InternalServerError, 503)
+    assert float(error.response.headers["retry-after"]) > 0, error.response.headers
+
+
 def refused(client, kind, status):
     once = client.with_options(max_retries=0)
     error = fails(kind, lambda: once.chat.completions.create(model=MODEL, messages=MESSAGES))

@@ -1,0 +1,79 @@
+//! Layers, services, futures and bodies are `Clone`, `Send`, `Sync` and `Unpin` where what is inside them is: axum,
+//! hyper and tonic each need some of these.
+
+use std::{
+    convert::Infallible,
+    future::{Ready, ready},
+};
+
+use bytes::Bytes;
+use dashpot::{limit, sse};
+use http::{Request, Response};
+use http_body_util::Full;
+use tower::{Layer, Service, ServiceBuilder};
+
+type Body = Full<Bytes>;
+
+#[derive(Clone, Debug)]
+struct Plain;
+
+impl Service<Request<Body>> for Plain {
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = Ready<Result<Response<Body>, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut std::task::Context<'_>) -> std::task::Poll<Result<(), Infallible>> {
+        std::task::Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, _: Request<Body>) -> Self::Future {
+        ready(Ok(Response::default()))
+    }
+}
+
+fn shared<T: Clone + Send + Sync + Unpin + 'static>(_: &T) {}
+
+fn moved<T: Send + Sync + Unpin + 'static>() {}
+
+/// A layer, its service, and what that answers with.
+fn check<L, S, B>(layer: &L)
+where
+    L: Layer<Plain, Service = S> + Clone + Send + Sync + Unpin + 'static,
+    S: Service<Request<Body>, Response = Response<B>, Error = Infallible>
+        + Clone
+        + Send
+        + Sync
+        + Unpin
+        + 'static,
+    S::Future: Send + Sync + Unpin + 'static,
+    B: http_body::Body + Send + Sync + Unpin + 'static,
+{
+    shared(&layer.layer(Plain));
+}
+
+#[test]
+fn sse() {
+    let layer = sse::SsePassthroughLayer::new();
+    check(&layer);
+    shared(&layer.handle());
+    moved::<sse::SsePassthrough<Plain>>();
+}
+
+#[test]
+fn limit() {
+    let layer = limit::LimitLayer::new();
+    check(&layer);
+    shared(&layer.handle());
+    moved::<limit::Limit<Plain>>();
+    check(&limit::LimitLayer::with_policy(limit::policy::Fixed::new(1)));
+}
+
+#[test]
+fn both() {
+    check(
+        &ServiceBuilder::new()
+            .layer(limit::LimitLayer::new())
+            .layer(sse::SsePassthroughLayer::new())
+            .into_inner(),
+    );
+}

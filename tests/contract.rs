@@ -1,0 +1,58 @@
+//! What every layer must do right, of each layer and of the stacks that are made of them.
+
+use std::time::Duration;
+
+use dashpot::{limit::LimitLayer, sse::SsePassthroughLayer};
+use dashpot_testkit::conformance::Conformance;
+use tower::{Layer, ServiceBuilder};
+
+#[tokio::test]
+async fn sse_alone() {
+    let layer = SsePassthroughLayer::new();
+    Conformance::new(|inner| layer.layer(inner)).check().await;
+}
+
+#[tokio::test]
+async fn limit_alone() {
+    let layer = LimitLayer::new();
+    let handle = layer.handle();
+    Conformance::new(|inner| layer.layer(inner))
+        .in_flight(move || handle.stats().in_flight.into())
+        .check()
+        .await;
+}
+
+#[tokio::test]
+async fn limit_around_sse() {
+    let limit = LimitLayer::new().wait(8, Duration::from_secs(1));
+    let handle = limit.handle();
+    let stack = ServiceBuilder::new().layer(limit).layer(SsePassthroughLayer::new());
+    Conformance::new(|inner| stack.service(inner))
+        .in_flight(move || handle.stats().in_flight.into())
+        .check()
+        .await;
+}
+
+/// Not the order to take, but one that must not break anything.
+#[tokio::test]
+async fn sse_around_limit() {
+    let limit = LimitLayer::new();
+    let handle = limit.handle();
+    let stack = ServiceBuilder::new().layer(SsePassthroughLayer::new()).layer(limit);
+    Conformance::new(|inner| stack.service(inner))
+        .in_flight(move || handle.stats().in_flight.into())
+        .check()
+        .await;
+}
+
+/// One for all callers, and one for each upstream.
+#[tokio::test]
+async fn a_limit_around_a_limit() {
+    let (outer, inner) = (LimitLayer::new(), LimitLayer::new());
+    let handles = [outer.handle(), inner.handle()];
+    let stack = ServiceBuilder::new().layer(outer).layer(inner);
+    Conformance::new(|inner| stack.service(inner))
+        .in_flight(move || handles.iter().map(|handle| u64::from(handle.stats().in_flight)).sum())
+        .check()
+        .await;
+}
