@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use crate::{Stats, limiter::Limiter, permit::now, policy::Snapshot};
+use crate::{PartitionStats, Stats, limiter::Limiter, permit::now, policy::Snapshot};
 
 /// Shows a limit, and lets an operator take it over. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -15,6 +15,12 @@ impl Handle {
     #[must_use]
     pub fn stats(&self) -> Stats {
         self.0.stats(now())
+    }
+
+    /// The [partitions](crate::LimitLayer::partitions) at this moment, in the order in which they were given.
+    #[must_use]
+    pub fn partitions(&self) -> Vec<PartitionStats> {
+        self.0.partitions()
     }
 
     /// Sets the limit, within the policy's bounds. Unless it is frozen too, the policy goes on from there.

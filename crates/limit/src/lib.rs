@@ -1,18 +1,28 @@
 #![doc = include_str!("../README.md")]
 
 mod body;
+mod budgets;
 mod future;
 mod guard;
 mod handle;
+mod head;
+mod keyed;
+mod keyed_handle;
 mod layer;
 mod limiter;
+mod limits;
+mod partitions;
+#[cfg(test)]
+mod partitions_tests;
 mod permit;
 pub mod policy;
 mod rate;
 mod refusal;
+mod rules;
 mod service;
 mod stats;
 mod thinning;
+mod tokens;
 mod waiters;
 mod waiting;
 mod word;
@@ -22,12 +32,14 @@ mod word_tests;
 pub use body::ResponseBody;
 pub use future::ResponseFuture;
 pub use handle::Handle;
+pub use head::Head;
+pub use keyed_handle::KeyedHandle;
 pub use layer::LimitLayer;
 pub use policy::Policy;
 pub use service::Limit;
-pub use stats::{Decision, Stats};
+pub use stats::{Decision, PartitionStats, Stats, TokenStats};
 
 /// Where the atomics come from: the tests of all orders compile the same files with loom's.
 mod atomic {
-    pub(crate) use std::sync::atomic::{AtomicU64, Ordering};
+    pub(crate) use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 }

@@ -11,10 +11,11 @@ use dashpot_core::Deadline;
 
 use crate::{
     Policy,
+    budgets::{Budgets, Claim, Full},
     permit::{Permit, now},
     policy::{Event, Observation},
     rate::Rate,
-    stats::{Decision, Stats},
+    stats::{Decision, PartitionStats, Stats, TokenStats},
     thinning::Thinning,
     waiters::{Queue, Turn, Wait, Waiters},
     word::{self, State, Word},
@@ -25,6 +26,7 @@ pub(crate) struct Limiter {
     word: Word,
     thinning: Thinning,
     refused: AtomicU64,
+    budgets: Budgets,
     waiters: Waiters,
     control: Mutex<Control>,
 }
@@ -52,13 +54,14 @@ struct Control {
 }
 
 impl Limiter {
-    pub(crate) fn new(policy: Box<dyn Policy>, now: Instant) -> Self {
+    pub(crate) fn new(policy: Box<dyn Policy>, now: Instant, budgets: impl FnOnce(u32) -> Budgets) -> Self {
         let limit = whole(policy.limit());
         let decision = Decision { at: now, limit, reason: policy.belief().reason };
         Self {
             word: Word::new(limit),
             thinning: Thinning::new(),
             refused: AtomicU64::new(0),
+            budgets: budgets(limit),
             waiters: Waiters::default(),
             control: Mutex::new(Control {
                 policy,
@@ -73,23 +76,44 @@ impl Limiter {
     }
 
     /// A permit, if the limit allows one more.
-    pub(crate) fn try_acquire(self: &Arc<Self>) -> Option<Permit> {
-        self.word.acquire().map(|state| self.permit(state))
+    pub(crate) fn try_acquire(self: &Arc<Self>, claim: Claim) -> Option<Permit> {
+        match self.admit(claim, Word::acquire) {
+            Ok(permit) => Some(permit),
+            Err(full) => {
+                if full.wakes {
+                    self.wake();
+                }
+                None
+            }
+        }
     }
 
-    fn permit(self: &Arc<Self>, state: State) -> Permit {
+    /// A permit, if there is room for all that it claims. `free` takes a slot that is free.
+    fn admit(
+        self: &Arc<Self>,
+        claim: Claim,
+        free: impl FnOnce(&Word) -> Option<State>,
+    ) -> Result<Permit, Full> {
+        let state = self.budgets.admit(&self.word, claim, free)?;
         let measured_from = self.thinning.takes(state.departed).then(now);
-        Permit::new(self.clone(), state.in_flight, measured_from)
+        Ok(Permit::new(self.clone(), state.in_flight, measured_from, claim))
     }
 
-    pub(crate) fn release(self: &Arc<Self>) {
+    pub(crate) fn release(self: &Arc<Self>, claim: Claim) {
+        self.budgets.give_back(claim);
         if self.word.release() {
             self.wake();
         }
     }
 
     /// Lets a request wait that found no slot free, unless its turn would come too late.
-    pub(crate) fn queue(self: &Arc<Self>, now: Instant, wait: &Wait, deadline: Option<Deadline>) -> Queued {
+    pub(crate) fn queue(
+        self: &Arc<Self>,
+        now: Instant,
+        wait: &Wait,
+        deadline: Option<Deadline>,
+        claim: Claim,
+    ) -> Queued {
         let mut max_wait = wait.max_wait;
         let mut control = self.control();
         control.count(now, &self.word);
@@ -108,45 +132,53 @@ impl Limiter {
         if is_late || max_wait.is_zero() || queue.len() >= wait.max_waiting {
             return Queued::Refused;
         }
-        match self.word.acquire_or_wait() {
-            Some(state) => Queued::Admitted(self.permit(state)),
-            None => Queued::Waits(queue.push(self, now, max_wait)),
+        // Looks again once whoever makes room knows; newcomers stand behind from then on.
+        self.word.somebody_waits();
+        let is_first = queue.len() == 0;
+        let free = |word: &Word| if is_first { word.acquire_for_waiter() } else { None };
+        match self.admit(claim, free) {
+            Ok(permit) => {
+                self.settle(&queue);
+                Queued::Admitted(permit)
+            }
+            Err(_) => Queued::Waits(queue.push(self, now, max_wait, claim)),
         }
     }
 
     /// Gives free slots to those who wait.
     fn wake(self: &Arc<Self>) {
         let now = now();
-        let mut spare = None;
+        let partitions = self.budgets.partitions.as_slice().len();
         loop {
             let mut queue = self.waiters.lock();
-            if queue.len() == 0 {
-                break;
-            }
-            let permit = match spare.take() {
-                Some(permit) => permit,
-                None => match self.word.acquire_for_waiter() {
-                    Some(state) => self.permit(state),
-                    None => break,
-                },
-            };
-            let grant = queue.pop(now);
+            let next = queue.pop(now, partitions, |claim| self.admit(claim, Word::acquire_for_waiter).ok());
             self.settle(&queue);
             drop(queue);
+            let Some((grant, permit)) = next else { break };
             // Without the lock: this runs a waker. Whoever has left in the meantime leaves the slot to the next.
-            spare = match grant {
-                Some(grant) => grant.send(permit).err(),
-                None => Some(permit),
-            };
+            if let Err(permit) = grant.send(permit) {
+                permit.undo();
+            }
         }
-        // A slot that nobody took is given back here, without the lock.
+    }
+
+    /// Gives back what nobody used, for somebody else of whom the caller knows.
+    pub(crate) fn undo(&self, claim: Claim) {
+        self.budgets.give_back(claim);
+        let _ = self.word.undo();
     }
 
     /// Somebody waits no longer.
-    pub(crate) fn forget(&self, remove: impl FnOnce(&mut Queue)) {
+    pub(crate) fn forget(self: &Arc<Self>, remove: impl FnOnce(&mut Queue)) {
         let mut queue = self.waiters.lock();
         remove(&mut queue);
         self.settle(&queue);
+        // Whoever stood behind one that needed more tokens may need no more than there are.
+        let wakes = self.budgets.tokens.is_some() && queue.len() > 0;
+        drop(queue);
+        if wakes {
+            self.wake();
+        }
     }
 
     /// Newcomers need not stand behind an empty queue.
@@ -188,6 +220,7 @@ impl Limiter {
         let belief = control.policy.belief();
         let mut has_room = false;
         if limit != control.decision.limit {
+            self.budgets.partitions.set_limit(limit);
             has_room = self.word.set_limit(limit);
             tracing::debug!(
                 limit,
@@ -211,8 +244,11 @@ impl Limiter {
     ///
     /// Those who are refused get a turn each, at the rate at which slots come free, so that they do not all come back at
     /// once.
-    pub(crate) fn refuse(&self, now: Instant) -> Duration {
+    pub(crate) fn refuse(&self, now: Instant, claim: Claim) -> Duration {
         self.refused.fetch_add(1, Relaxed);
+        if let Some(partition) = self.budgets.partition(claim) {
+            partition.refuse();
+        }
         let mut control = self.control();
         control.count(now, &self.word);
         control.rate.next_turn(now)
@@ -233,7 +269,12 @@ impl Limiter {
             baseline: belief.baseline,
             queue: belief.queue,
             decision: control.decision,
+            tokens: self.budgets.tokens.as_ref().map(TokenStats::of),
         }
+    }
+
+    pub(crate) fn partitions(&self) -> Vec<PartitionStats> {
+        self.budgets.partitions.as_slice().iter().map(PartitionStats::of).collect()
     }
 
     pub(crate) fn with_policy<T>(self: &Arc<Self>, now: Instant, f: impl FnOnce(&mut dyn Policy) -> T) -> T {

@@ -6,6 +6,7 @@ use std::{
 use dashpot_core::{Deadline, Outcome};
 
 use crate::{
+    budgets::Claim,
     limiter::Limiter,
     policy::{Event, Sample, Signal},
 };
@@ -16,6 +17,7 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct Permit {
     limiter: Arc<Limiter>,
+    claim: Claim,
     /// When it was admitted, if it is among those that are measured; the others read no clock.
     measured_from: Option<Instant>,
     in_flight: u32,
@@ -32,13 +34,19 @@ pub(crate) struct Permit {
 }
 
 impl Permit {
-    pub(crate) fn new(limiter: Arc<Limiter>, in_flight: u32, measured_from: Option<Instant>) -> Self {
+    pub(crate) fn new(
+        limiter: Arc<Limiter>,
+        in_flight: u32,
+        measured_from: Option<Instant>,
+        claim: Claim,
+    ) -> Self {
         Self {
             limiter,
+            claim,
             measured_from,
             in_flight,
             deadline: None,
-            prompt: None,
+            prompt: claim.cost,
             held: true,
             first: None,
             told: false,
@@ -46,9 +54,16 @@ impl Permit {
         }
     }
 
+    /// `prompt` is its length by default; if tokens are counted it is theirs.
     pub(crate) fn with(mut self, deadline: Option<Deadline>, prompt: Option<u32>) -> Self {
-        (self.deadline, self.prompt) = (deadline, prompt);
+        (self.deadline, self.prompt) = (deadline, self.prompt.or(prompt));
         self
+    }
+
+    /// Gives the slot back as if it had never been taken.
+    pub(crate) fn undo(mut self) {
+        (self.held, self.over) = (false, true);
+        self.limiter.undo(self.claim);
     }
 
     /// Whether nothing that can be used has come yet.
@@ -75,7 +90,7 @@ impl Permit {
     pub(crate) fn release(&mut self) {
         if self.held {
             self.held = false;
-            self.limiter.release();
+            self.limiter.release(self.claim);
         }
     }
 

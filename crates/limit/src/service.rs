@@ -42,16 +42,21 @@ where
 
     fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
         let shared = &self.shared;
-        let permit = match shared.limiter.try_acquire() {
+        let place = shared.limits.place(&request);
+        let (limiter, claim) = (place.limiter(), place.claim);
+        let permit = match limiter.try_acquire(claim) {
             Some(permit) => permit,
             None => {
                 let now = now();
-                match shared.queue(now, &request) {
+                match shared.queue(limiter, claim, now, &request) {
                     Queued::Admitted(permit) => permit,
                     Queued::Waits(turn) => {
                         return ResponseFuture::waiting(turn, self.inner.clone(), request, shared.clone());
                     }
-                    Queued::Refused => return ResponseFuture::refused(shared.refuse(now, request.headers())),
+                    Queued::Refused => {
+                        let refusal = shared.refuse(limiter, claim, now, request.headers());
+                        return ResponseFuture::refused(refusal);
+                    }
                 }
             }
         };
@@ -70,7 +75,7 @@ impl<S: fmt::Debug, C> fmt::Debug for Limit<S, C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Limit")
             .field("inner", &self.inner)
-            .field("limiter", &self.shared.limiter)
+            .field("limiter", &self.shared.limits.default)
             .finish_non_exhaustive()
     }
 }

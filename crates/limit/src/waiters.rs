@@ -8,7 +8,7 @@ use std::{
 
 use tokio::sync::oneshot;
 
-use crate::{limiter::Limiter, permit::Permit};
+use crate::{budgets::Claim, limiter::Limiter, permit::Permit};
 
 /// How many may wait for a slot, and how long.
 #[derive(Clone, Copy, Debug)]
@@ -34,6 +34,7 @@ pub(crate) struct Queue {
 struct Entry {
     since: Instant,
     max_wait: Duration,
+    claim: Claim,
     grant: oneshot::Sender<Permit>,
 }
 
@@ -48,12 +49,18 @@ impl Queue {
         self.entries.len()
     }
 
-    pub(crate) fn push(&mut self, limiter: &Arc<Limiter>, now: Instant, max_wait: Duration) -> Turn {
+    pub(crate) fn push(
+        &mut self,
+        limiter: &Arc<Limiter>,
+        now: Instant,
+        max_wait: Duration,
+        claim: Claim,
+    ) -> Turn {
         let (grant, granted) = oneshot::channel();
         let id = self.next;
         self.next += 1;
-        self.entries.insert(id, Entry { since: now, max_wait, grant });
-        Turn { limiter: limiter.clone(), id, max_wait, granted }
+        self.entries.insert(id, Entry { since: now, max_wait, claim, grant });
+        Turn { limiter: limiter.clone(), claim, id, max_wait, granted }
     }
 
     /// Whether the next slot goes to whoever came last.
@@ -75,11 +82,19 @@ impl Queue {
         now.saturating_duration_since(backlog) >= first.max_wait
     }
 
-    /// Whose turn it is.
-    pub(crate) fn pop(&mut self, now: Instant) -> Option<oneshot::Sender<Permit>> {
-        let (_, entry) =
-            if self.is_backlogged(now) { self.entries.pop_last() } else { self.entries.pop_first() }?;
-        Some(entry.grant)
+    /// Whose turn it is of those of so many partitions, if there is room.
+    pub(crate) fn pop(
+        &mut self,
+        now: Instant,
+        partitions: usize,
+        admit: impl FnMut(Claim) -> Option<Permit>,
+    ) -> Option<(oneshot::Sender<Permit>, Permit)> {
+        let (id, permit) = if self.is_backlogged(now) {
+            first(self.entries.iter().rev(), partitions, admit)
+        } else {
+            first(self.entries.iter(), partitions, admit)
+        }?;
+        Some((self.entries.remove(&id)?.grant, permit))
     }
 
     fn remove(&mut self, id: u64) {
@@ -87,10 +102,36 @@ impl Queue {
     }
 }
 
+/// Within a partition nobody overtakes, however much the first one needs. But whoever has room in another partition's
+/// share need not stand behind.
+fn first<'a>(
+    entries: impl Iterator<Item = (&'a u64, &'a Entry)>,
+    partitions: usize,
+    mut admit: impl FnMut(Claim) -> Option<Permit>,
+) -> Option<(u64, Permit)> {
+    let mut seen = 0_u64;
+    for (id, entry) in entries {
+        // Those of no partition have the bit that no partition has.
+        let bit = 1 << entry.claim.partition.unwrap_or(63);
+        if seen & bit != 0 {
+            continue;
+        }
+        if let Some(permit) = admit(entry.claim) {
+            return Some((*id, permit));
+        }
+        seen |= bit;
+        if seen.count_ones() as usize > partitions {
+            break;
+        }
+    }
+    None
+}
+
 /// One who waits. Dropped, it leaves the queue, or gives the slot back that it had been given.
 #[derive(Debug)]
 pub(crate) struct Turn {
     limiter: Arc<Limiter>,
+    claim: Claim,
     id: u64,
     max_wait: Duration,
     granted: oneshot::Receiver<Permit>,
@@ -99,6 +140,11 @@ pub(crate) struct Turn {
 impl Turn {
     pub(crate) fn max_wait(&self) -> Duration {
         self.max_wait
+    }
+
+    /// Whom it waits for, and with what.
+    pub(crate) fn place(&self) -> (&Arc<Limiter>, Claim) {
+        (&self.limiter, self.claim)
     }
 
     /// Gives up; unless the slot has come at this very moment.

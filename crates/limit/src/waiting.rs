@@ -78,6 +78,8 @@ where
             return Poll::Ready(Ok(Waited::Admitted(this.inner.call(request), exchange)));
         }
         let request = this.request.take().expect("not polled after it is ready");
-        Poll::Ready(Ok(Waited::Refused(this.shared.refuse(now(), request.headers()))))
+        let (limiter, claim) = this.turn.place();
+        let refusal = this.shared.refuse(limiter, claim, now(), request.headers());
+        Poll::Ready(Ok(Waited::Refused(refusal)))
     }
 }

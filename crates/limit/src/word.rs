@@ -84,14 +84,9 @@ impl Word {
         Some(before.with_one_more())
     }
 
-    /// Takes a slot as [`acquire`](Self::acquire) does, or else writes down that somebody waits.
-    pub(crate) fn acquire_or_wait(&self) -> Option<State> {
-        let next = |word| {
-            let state = State::of(word);
-            Some(if state.is_free() && !state.waiting { word + 1 } else { word | WAITING })
-        };
-        let before = self.update(next)?;
-        (before.is_free() && !before.waiting).then(|| before.with_one_more())
+    /// Somebody waits. What is free now is seen by this one; what becomes free after is known to whoever makes it so.
+    pub(crate) fn somebody_waits(&self) {
+        self.0.fetch_or(WAITING, AcqRel);
     }
 
     /// Nobody waits any more.
@@ -104,6 +99,12 @@ impl Word {
     pub(crate) fn release(&self) -> bool {
         // One more has left and one less is in flight; what the upper part overflows by is gone.
         State::of(self.0.fetch_add((1 << DEPARTED) - 1, AcqRel)).waiting
+    }
+
+    /// Takes back that a slot was taken, which is no departure: whether somebody waits for it.
+    #[must_use]
+    pub(crate) fn undo(&self) -> bool {
+        State::of(self.0.fetch_sub(1, AcqRel)).waiting
     }
 
     /// Whether somebody waits, who may have a slot now.

@@ -41,8 +41,9 @@ fn a_limit_below_what_is_in_flight_admits_nobody_until_enough_have_left() {
 #[test]
 fn who_waits_goes_first_and_is_known_to_whoever_makes_room() {
     let word = Word::new(1);
-    assert_eq!(count(word.acquire_or_wait()), Some(1));
-    assert_eq!(word.acquire_or_wait(), None);
+    assert_eq!(acquire(&word), Some(1));
+    word.somebody_waits();
+    assert_eq!(count(word.acquire_for_waiter()), None);
     assert!(word.load().waiting);
     assert!(word.release(), "the slot is for the one who waits");
     assert_eq!(acquire(&word), None, "a newcomer stands behind");
@@ -50,6 +51,17 @@ fn who_waits_goes_first_and_is_known_to_whoever_makes_room() {
     assert!(word.set_limit(2));
     word.nobody_waits();
     assert_eq!(acquire(&word), Some(2));
+}
+
+#[test]
+fn what_is_undone_has_not_left() {
+    let word = Word::new(1);
+    word.acquire();
+    assert!(!word.undo());
+    assert_eq!(word.load(), state(0, 1, 0));
+    word.acquire();
+    word.somebody_waits();
+    assert!(word.undo(), "who waits may have met it");
 }
 
 #[test]

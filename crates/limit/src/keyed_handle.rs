@@ -1,0 +1,41 @@
+use std::sync::Arc;
+
+use crate::{Handle, Stats, limits::Limits, permit::now};
+
+/// Shows the limits of all keys of a layer. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct KeyedHandle(Arc<Limits>);
+
+impl KeyedHandle {
+    pub(crate) fn new(limits: Arc<Limits>) -> Self {
+        Self(limits)
+    }
+
+    /// How many keys have a limit of their own.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.0.keyed.as_ref().map_or(0, |keyed| keyed.len())
+    }
+
+    /// Whether no key has a limit of its own.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The limit of one key, if it has one at this moment.
+    ///
+    /// While the handle lives the key keeps its limit, as if something were in flight.
+    #[must_use]
+    pub fn get(&self, key: &str) -> Option<Handle> {
+        self.0.keyed.as_ref()?.find(key).map(Handle::new)
+    }
+
+    /// Each key's limit at this moment, in no order.
+    #[must_use]
+    pub fn stats(&self) -> Vec<(Arc<str>, Stats)> {
+        let all = self.0.keyed.as_ref().map(|keyed| keyed.all()).unwrap_or_default();
+        let now = now();
+        all.into_iter().map(|(key, limiter)| (key, limiter.stats(now))).collect()
+    }
+}
