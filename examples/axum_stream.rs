@@ -1,19 +1,26 @@
-//! An axum service that streams, behind one layer: `cargo run --example axum_stream`, then the `curl` line it prints.
+//! An axum service that streams, behind two layers: `cargo run --example axum_stream`, then the `curl` line it prints.
 //!
-//! The layer sets the headers that keep proxies from holding events back, and knows how each stream ended: let `curl`
-//! finish, or stop it in the middle, and read the log.
+//! The inner layer sets the headers that keep proxies from holding events back, and knows how each stream ended: let
+//! `curl` finish, or stop it in the middle, and read the log. The outer one admits as many streams at once as the
+//! service can take, and finds out how many that are; each counts until its last event, or until its client leaves.
 #![allow(clippy::print_stdout, reason = "an example that prints how to use it")]
 
 use std::{convert::Infallible, time::Duration};
 
 use axum::{Router, body::Body, response::IntoResponse, routing::get};
-use dashpot::sse::{Observer, SsePassthroughLayer, Summary};
+use dashpot::{
+    limit::{Handle, LimitLayer},
+    sse::{Observer, SsePassthroughLayer, Summary},
+};
 use futures_util::{Stream, StreamExt, stream};
 use http::header;
+use tower::ServiceBuilder;
 
 #[tokio::main]
 async fn main() -> std::io::Result<()> {
-    let app = Router::new().route("/", get(words)).layer(SsePassthroughLayer::new().observer(Log));
+    let limit = LimitLayer::new();
+    let sse = SsePassthroughLayer::new().observer(Log(limit.handle()));
+    let app = Router::new().route("/", get(words)).layer(ServiceBuilder::new().layer(limit).layer(sse));
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
     println!("try: curl -iN http://{}/", listener.local_addr()?);
     axum::serve(listener, app).await
@@ -31,11 +38,13 @@ fn events() -> impl Stream<Item = Result<String, Infallible>> {
 }
 
 /// Told once, when a stream is over.
-#[derive(Clone, Copy, Debug)]
-struct Log;
+#[derive(Clone, Debug)]
+struct Log(Handle);
 
 impl Observer for Log {
     fn on_end(&self, summary: &Summary) {
         println!("{summary:?}");
+        // This stream is still among those in flight: its last event is only on its way.
+        println!("{:?}", self.0.stats());
     }
 }

@@ -1,4 +1,6 @@
-//! A hyper client behind one layer: streams an answer, and says when its first token came.
+//! A hyper client behind two layers: streams an answer, and says when its first token came.
+//!
+//! One question is no load; in a program that asks many, the limit keeps them from standing in line at the server.
 //!
 //! ```sh
 //! cargo run --example hyper_client -- http://127.0.0.1:8000/v1/chat/completions "Why is the sky blue?"
@@ -8,7 +10,7 @@
 use std::error::Error;
 
 use bytes::Bytes;
-use dashpot::{core::BodyReport, sse::SsePassthroughLayer};
+use dashpot::{core::BodyReport, limit::LimitLayer, sse::SsePassthroughLayer};
 use http::{Request, header};
 use http_body_util::{BodyExt, Full};
 use hyper_util::{client::legacy::Client, rt::TokioExecutor};
@@ -21,6 +23,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         return Err("usage: hyper_client URL QUESTION".into());
     };
     let mut client = ServiceBuilder::new()
+        .layer(LimitLayer::new())
         .layer(SsePassthroughLayer::new())
         .service(Client::builder(TokioExecutor::new()).build_http::<Full<Bytes>>());
 

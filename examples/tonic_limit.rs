@@ -1,42 +1,27 @@
-//! A tonic service whose calls are counted until their streams end, not until their heads: `cargo run --example tonic_limit`.
+//! A tonic service behind an adaptive limit, whose calls hold their slots until their streams end, not until their heads:
+//! `cargo run --example tonic_limit`.
 //!
-//! The guard of `dashpot::body` is what a limit holds on to. Here it only counts, so that the difference can be seen:
-//! while the health service's `Watch` stream is open, its call is in flight, although its head went out long ago.
+//! Here the limit is one, so that it can be seen: while the health service's `Watch` stream is open, another call is
+//! refused with `UNAVAILABLE`, although the stream's head went out long ago.
 #![allow(clippy::print_stdout, reason = "an example that prints what it shows")]
 
-use std::{
-    error::Error,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
-};
+use std::error::Error;
 
-use dashpot::body::{End, Guard, Guarded, ReleaseAt};
-use http::Response;
+use dashpot::limit::{LimitLayer, policy::LittlesLaw};
 use tokio_stream::wrappers::TcpListenerStream;
 use tonic::transport::{Channel, Server};
 use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
-use tower::util::MapFutureLayer;
-
-/// One call in flight; counted out when it is dropped, whatever ended it.
-#[derive(Debug)]
-struct Call(Arc<AtomicUsize>);
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn Error>> {
-    let in_flight = Arc::new(AtomicUsize::new(0));
-    let counted = in_flight.clone();
-    let count = MapFutureLayer::new(move |answer| {
-        let call = Call::begin(&counted);
-        hold(call, answer)
-    });
+    let limit = LimitLayer::with_policy(LittlesLaw::new().max(1));
+    let handle = limit.handle();
 
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
     let address = listener.local_addr()?;
     let (_reporter, health) = tonic_health::server::health_reporter();
     let server = Server::builder()
-        .layer(count)
+        .layer(limit)
         .add_service(health)
         .serve_with_incoming(TcpListenerStream::new(listener));
     tokio::spawn(server);
@@ -45,39 +30,17 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let mut client = HealthClient::new(channel);
     let mut watch = client.watch(HealthCheckRequest::default()).await?.into_inner();
     println!("first message: {:?}", watch.message().await?);
-    println!("calls in flight while the stream is open: {}", in_flight.load(Ordering::SeqCst));
+    println!("calls in flight while the stream is open: {}", handle.stats().in_flight);
+
+    let refused = client.check(HealthCheckRequest::default()).await.err().ok_or("it should be refused")?;
+    println!("a second call meanwhile: {:?}, {}", refused.code(), refused.message());
+
     drop(watch);
-    while in_flight.load(Ordering::SeqCst) > 0 {
+    while handle.stats().in_flight > 0 {
         tokio::task::yield_now().await;
     }
-    println!("calls in flight when the client has left: {}", in_flight.load(Ordering::SeqCst));
+    println!("calls in flight when the client has left: {}", handle.stats().in_flight);
+    client.check(HealthCheckRequest::default()).await?;
+    println!("a call after that: answered");
     Ok(())
-}
-
-/// Moves the call into the body of its answer.
-async fn hold<B, E>(
-    call: Call,
-    answer: impl Future<Output = Result<Response<B>, E>>,
-) -> Result<Response<Guarded<B, Call>>, E>
-where
-    B: http_body::Body,
-{
-    Ok(answer.await?.map(|body| Guarded::new(body, call, ReleaseAt::End)))
-}
-
-impl Call {
-    fn begin(in_flight: &Arc<AtomicUsize>) -> Self {
-        in_flight.fetch_add(1, Ordering::SeqCst);
-        Self(in_flight.clone())
-    }
-}
-
-impl Guard for Call {
-    fn end(self, _: End) {}
-}
-
-impl Drop for Call {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::SeqCst);
-    }
 }

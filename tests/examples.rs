@@ -25,10 +25,12 @@ async fn the_hyper_client_prints_the_stream_and_what_the_layer_saw() {
 }
 
 #[test]
-fn the_tonic_service_counts_a_call_until_its_stream_ends() {
+fn the_tonic_service_holds_a_slot_until_the_stream_ends_and_refuses_another_call_meanwhile() {
     let said = output(&mut Command::new(support::example("tonic_limit")));
     assert!(said.contains("while the stream is open: 1\n"), "{said}");
-    assert!(said.ends_with("when the client has left: 0\n"), "{said}");
+    assert!(said.contains("a second call meanwhile: Unavailable, the upstream has as much"), "{said}");
+    assert!(said.contains("when the client has left: 0\n"), "{said}");
+    assert!(said.ends_with("a call after that: answered\n"), "{said}");
 }
 
 #[test]
@@ -45,6 +47,8 @@ fn the_axum_service_streams_with_headers_that_keep_proxies_from_waiting() {
     assert!(answer.ends_with("data: more\n\n"), "{answer}");
     let summary = lines.next().expect("the observer is told").expect("it is text");
     assert!(summary.contains("Done"), "{summary}");
+    let limit = lines.next().expect("the limit is shown").expect("it is text");
+    assert!(limit.contains("in_flight: 1") && limit.contains("admitted: 1"), "{limit}");
     service.kill().expect("it still serves");
     service.wait().expect("it is our child");
 }

@@ -1,0 +1,183 @@
+//! Orders of layers that people get wrong, and what goes wrong then.
+
+use std::{
+    convert::Infallible,
+    future::{Ready, ready},
+    sync::{Arc, Mutex},
+    task::{Context, Poll},
+    time::{Duration, Instant},
+};
+
+use axum::{Router, body::Body, routing::any_service};
+use bytes::Bytes;
+use dashpot::{
+    core::{BodyReport, Rejection},
+    limit::{
+        Handle, LimitLayer, Policy,
+        policy::{Belief, Event, Fixed, Observation, Reason, Signal},
+    },
+    sse::SsePassthroughLayer,
+};
+use dashpot_testkit::body::Scripted;
+use http::{Request, Response, StatusCode, header};
+use http_body_util::{BodyExt, Full};
+use tower::{Layer, Service, ServiceBuilder, ServiceExt};
+
+type Events = Arc<Mutex<Vec<Event>>>;
+
+/// A limit of one that writes down what it is told.
+#[derive(Clone, Debug)]
+struct Told(Events);
+
+impl Policy for Told {
+    fn limit(&self) -> f64 {
+        1.0
+    }
+
+    fn observe(&mut self, _: Instant, observation: &Observation) {
+        self.0.lock().expect("nobody panics").push(observation.event);
+    }
+
+    fn belief(&self) -> Belief {
+        Belief::new(Reason::Set)
+    }
+
+    fn set_limit(&mut self, _: f64) {}
+}
+
+fn told() -> (LimitLayer, Handle, Events) {
+    let events = Events::default();
+    let layer = LimitLayer::with_policy(Told(events.clone()));
+    (layer.clone(), layer.handle(), events)
+}
+
+const ERROR: &str = "data: {\"error\":{\"type\":\"server_error\",\"code\":\"server_is_overloaded\"}}\n\n";
+const CONTENT: &str = "data: {\"choices\":[{\"delta\":{\"content\":\"Hi\"}}]}\n\n";
+
+/// A model that says these things, in this order.
+#[derive(Clone)]
+struct Model(&'static [&'static str]);
+
+impl Service<Request<Full<Bytes>>> for Model {
+    type Response = Response<Scripted>;
+    type Error = Infallible;
+    type Future = Ready<Result<Response<Scripted>, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, _: Request<Full<Bytes>>) -> Self::Future {
+        let body = self.0.iter().fold(Scripted::new(), |body, words| body.data(*words));
+        let answer = Response::builder().header(header::CONTENT_TYPE, "text/event-stream");
+        ready(Ok(answer.body(body).expect("it is well-formed")))
+    }
+}
+
+fn chat() -> Request<Full<Bytes>> {
+    Request::post("/v1/chat/completions").body(Full::default()).expect("it is well-formed")
+}
+
+/// Reads the answer of `service`, and gives what the limit was told after each frame.
+async fn told_per_frame<S, B>(service: S, events: &Events) -> Vec<usize>
+where
+    S: Service<Request<Full<Bytes>>, Response = Response<B>, Error = Infallible>,
+    B: http_body::Body<Data = Bytes>,
+{
+    let answer = service.oneshot(chat()).await.expect("it never fails");
+    let mut body = std::pin::pin!(answer.into_body());
+    let mut counts = Vec::new();
+    while body.frame().await.is_some_and(|frame| frame.is_ok()) {
+        counts.push(events.lock().expect("nobody panics").len());
+    }
+    counts
+}
+
+#[tokio::test]
+async fn a_limit_around_sse_waits_for_content_and_one_within_takes_a_ping_for_it() {
+    let model = Model(&[": ping\n\n", CONTENT, "data: [DONE]\n\n"]);
+
+    let (limit, _, events) = told();
+    let right = ServiceBuilder::new().layer(limit).layer(SsePassthroughLayer::new()).service(model.clone());
+    assert_eq!(told_per_frame(right, &events).await, [0, 1, 1]);
+
+    let (limit, _, events) = told();
+    let wrong = ServiceBuilder::new().layer(SsePassthroughLayer::new()).layer(limit).service(model);
+    assert_eq!(told_per_frame(wrong, &events).await, [1, 1, 1]);
+    let first = events.lock().expect("nobody panics")[0];
+    assert!(matches!(first, Event::Sample(sample) if sample.signal == Signal::FirstToken), "{first:?}");
+}
+
+#[tokio::test]
+async fn a_limit_around_sse_hears_that_the_model_is_overloaded_and_one_within_does_not() {
+    let model = Model(&[ERROR]);
+    let is_overload = |events: &Events| {
+        events.lock().expect("nobody panics").iter().any(|event| matches!(event, Event::Overload))
+    };
+
+    let (limit, _, events) = told();
+    let right = ServiceBuilder::new().layer(limit).layer(SsePassthroughLayer::new()).service(model.clone());
+    told_per_frame(right, &events).await;
+    assert!(is_overload(&events), "{events:?}");
+
+    let (limit, _, events) = told();
+    let wrong = ServiceBuilder::new().layer(SsePassthroughLayer::new()).layer(limit).service(model);
+    told_per_frame(wrong, &events).await;
+    assert!(!is_overload(&events), "{events:?}");
+}
+
+/// Axum makes a service for each route, and a clone of it for each request.
+#[tokio::test]
+async fn one_layer_on_five_routes_is_one_limit() {
+    let layer = LimitLayer::with_policy(Fixed::new(1));
+    let handle = layer.handle();
+    let model = || {
+        let endless = tower::service_fn(async |_: Request<Body>| {
+            Ok::<_, Infallible>(Response::new(Scripted::new().data("a").forever()))
+        });
+        any_service(layer.layer(endless).map_response(|answer: Response<_>| answer.map(Body::new)))
+    };
+    let app = (0..5).fold(Router::new(), |app, route| app.route(&format!("/{route}"), model()));
+    let ask = |route: u32| {
+        let request = Request::get(format!("/{route}")).body(Body::empty()).expect("it is well-formed");
+        app.clone().oneshot(request)
+    };
+
+    let holder = ask(0).await.expect("it never fails");
+    for route in 0..5 {
+        let answer = ask(route).await.expect("it never fails");
+        assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE, "route {route} has a limit of its own");
+    }
+    drop(holder);
+    assert_eq!(ask(4).await.expect("it never fails").status(), StatusCode::OK);
+    assert_eq!((handle.stats().admitted, handle.stats().refused), (2, 5));
+}
+
+/// A limit for each upstream within one for all: what the inner one refuses says nothing about the upstream.
+#[tokio::test]
+async fn a_refusal_further_in_teaches_a_limit_further_out_nothing() {
+    let (outer, handle, events) = told();
+    let inner = LimitLayer::with_policy(Fixed::new(1));
+    let full = inner.layer(Model(&[CONTENT])).oneshot(chat()).await.expect("it never fails");
+    let stack = ServiceBuilder::new().layer(outer).layer(inner).service(Model(&[CONTENT]));
+    let answer = stack.oneshot(chat()).await.expect("it never fails");
+    assert_eq!(answer.extensions().get::<Rejection>().map(Rejection::layer), Some("limit"));
+    answer.into_body().collect().await.expect("it is whole");
+    let events = events.lock().expect("nobody panics");
+    assert!(events.iter().all(|event| matches!(event, Event::Departure)), "{events:?}");
+    assert_eq!(handle.stats().in_flight, 0);
+    drop(full);
+}
+
+/// The report of the layer further in reaches those who are further out than the limit too.
+#[tokio::test]
+async fn a_limit_lets_the_report_of_sse_through() {
+    let stack = ServiceBuilder::new()
+        .layer(LimitLayer::new().wait(1, Duration::from_secs(1)))
+        .layer(SsePassthroughLayer::new())
+        .service(Model(&[CONTENT, "data: [DONE]\n\n"]));
+    let answer = stack.oneshot(chat()).await.expect("it never fails");
+    let report = answer.extensions().get::<BodyReport>().cloned().expect("it is a stream");
+    answer.into_body().collect().await.expect("it is whole");
+    assert!(report.first_content().is_some() && report.outcome().is_some());
+}
