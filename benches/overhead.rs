@@ -18,11 +18,13 @@ use std::{
 use bytes::Bytes;
 use dashpot::{
     body::{Guarded, ReleaseAt},
+    limit::{LimitLayer, policy::Fixed},
     sse::SsePassthroughLayer,
 };
 use futures_util::FutureExt;
 use http::{HeaderValue, Method, Request, Response, header};
 use http_body::{Body, Frame};
+use http_body_util::Empty;
 use tower::{Layer, Service, ServiceExt};
 
 const EVENT: &[u8] = b"data: {\"id\":\"chatcmpl-B9MHDbslfkBeAs8l4bebGdFOJ6PeG\",\"object\":\"chat.completion.chunk\",\
@@ -53,7 +55,7 @@ struct Upstream {
     events: u32,
 }
 
-impl Service<Request<()>> for Upstream {
+impl Service<Request<Empty<Bytes>>> for Upstream {
     type Response = Response<Events>;
     type Error = Infallible;
     type Future = Ready<Result<Response<Events>, Infallible>>;
@@ -62,21 +64,25 @@ impl Service<Request<()>> for Upstream {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, _: Request<()>) -> Self::Future {
+    fn call(&mut self, _: Request<Empty<Bytes>>) -> Self::Future {
         let mut response = Response::new(Events(self.events + 1));
         response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
         ready(Ok(response))
     }
 }
 
-fn request() -> Request<()> {
-    let mut request = Request::new(());
+fn request() -> Request<Empty<Bytes>> {
+    let mut request = Request::new(Empty::new());
     *request.method_mut() = Method::POST;
     *request.uri_mut() = http::Uri::from_static("/v1/chat/completions");
     request
 }
 
-fn call<B>(service: &mut impl Service<Request<()>, Response = Response<B>, Error = Infallible>) -> B {
+fn call<B>(
+    service: &mut impl Service<Request<Empty<Bytes>>, Response = Response<B>, Error = Infallible>,
+) -> B {
+    // Some take their slot here and not in the call.
+    assert!(service.poll_ready(&mut Context::from_waker(Waker::noop())).is_ready());
     let Some(Ok(response)) = service.call(request()).now_or_never() else { panic!("not ready") };
     response.into_body()
 }
@@ -110,21 +116,33 @@ fn rows(events: u32, row: &mut impl Row) {
     );
     row.run("SsePassthrough", SsePassthroughLayer::new().layer(upstream));
     // Without a dialect events are framed, and nothing in them is read.
-    let plain = |mut request: Request<()>| {
+    let plain = |mut request: Request<Empty<Bytes>>| {
         *request.uri_mut() = http::Uri::from_static("/");
         request
     };
     row.run("SsePassthrough, plain events", SsePassthroughLayer::new().layer(upstream).map_request(plain));
     #[cfg(feature = "peers")]
     row.run("eventsource-stream and axum Sse", upstream.map_response(peers::parse_and_write));
+    row.run("Limit", LimitLayer::new().layer(upstream));
+    row.run("Limit, fixed", LimitLayer::with_policy(Fixed::new(100)).layer(upstream));
+    #[cfg(feature = "peers")]
+    {
+        row.run("tower ConcurrencyLimit", limits::tower(upstream, 100));
+        row.run("tower-acc Vegas", limits::acc(upstream));
+        row.run("tower-resilience-adaptive Vegas", limits::resilience(upstream).map_err(limits::inner_error));
+    }
 }
 
 trait Row {
     fn run<S, B>(&mut self, name: &str, service: S)
     where
-        S: Service<Request<()>, Response = Response<B>, Error = Infallible>,
+        S: Service<Request<Empty<Bytes>>, Response = Response<B>, Error = Infallible>,
         B: Body<Data = Bytes>;
 }
+
+#[cfg(feature = "peers")]
+#[path = "limiter_real/peers.rs"]
+mod limits;
 
 #[cfg(feature = "peers")]
 mod peers {
@@ -151,7 +169,7 @@ fn main() {
     impl Row for Time<'_> {
         fn run<S, B>(&mut self, name: &str, mut service: S)
         where
-            S: Service<Request<()>, Response = Response<B>, Error = Infallible>,
+            S: Service<Request<Empty<Bytes>>, Response = Response<B>, Error = Infallible>,
             B: Body<Data = Bytes>,
         {
             self.0.bench_function(name, |bencher| {
@@ -182,7 +200,7 @@ fn main() {
     impl Row for Count {
         fn run<S, B>(&mut self, name: &str, mut service: S)
         where
-            S: Service<Request<()>, Response = Response<B>, Error = Infallible>,
+            S: Service<Request<Empty<Bytes>>, Response = Response<B>, Error = Infallible>,
             B: Body<Data = Bytes>,
         {
             // What is made once, such as tracing's callsites.

@@ -1,7 +1,7 @@
 use std::{
     sync::{
         Arc, Mutex,
-        atomic::{AtomicU64, Ordering::Relaxed},
+        atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
     },
     time::Duration,
 };
@@ -17,6 +17,10 @@ use super::{ColdStart, Config, config::millis, log::lock};
 #[derive(Debug)]
 pub(super) struct Gate {
     slots: Arc<Semaphore>,
+    /// How many slots there are to be.
+    concurrency: Mutex<usize>,
+    /// Slots that go when they are given back.
+    surplus: AtomicUsize,
     queue: u64,
     cold: Option<ColdStart>,
     /// `cold.load` in simulated time.
@@ -48,8 +52,11 @@ pub(super) enum Refusal {
 impl Gate {
     pub(super) fn new(config: &Config) -> Self {
         let load = config.cold_start.map_or(0.0, |cold| cold.load.as_secs_f64() * 1000.0);
+        let concurrency = config.concurrency.unwrap_or(Semaphore::MAX_PERMITS);
         Self {
-            slots: Arc::new(Semaphore::new(config.concurrency.unwrap_or(Semaphore::MAX_PERMITS))),
+            slots: Arc::new(Semaphore::new(concurrency)),
+            concurrency: Mutex::new(concurrency),
+            surplus: AtomicUsize::new(0),
             queue: config.queue.map_or(u64::MAX, |queue| queue as u64),
             cold: config.cold_start,
             load: millis(load * config.time_scale),
@@ -59,6 +66,20 @@ impl Gate {
             peak: AtomicU64::new(0),
             loads: AtomicU64::new(0),
         }
+    }
+
+    /// Changes the number of slots. Those who hold one that is too many keep it to their end.
+    pub(super) fn set_concurrency(&self, concurrency: usize) {
+        let mut before = lock(&self.concurrency);
+        let more = concurrency.saturating_sub(*before);
+        let fewer = before.saturating_sub(concurrency);
+        *before = concurrency;
+        if more > 0 {
+            let surplus =
+                self.surplus.fetch_update(Relaxed, Relaxed, |surplus| Some(surplus.saturating_sub(more)));
+            self.slots.add_permits(more.saturating_sub(surplus.unwrap_or(0)));
+        }
+        self.surplus.fetch_add(fewer - self.slots.forget_permits(fewer), Relaxed);
     }
 
     /// Whether a request would find the model loaded.
@@ -132,14 +153,14 @@ impl Gate {
 #[derive(Debug)]
 pub(super) struct Slot {
     gate: Arc<Gate>,
-    _permit: OwnedSemaphorePermit,
+    permit: Option<OwnedSemaphorePermit>,
 }
 
 impl Slot {
     fn new(gate: Arc<Gate>, permit: OwnedSemaphorePermit) -> Self {
         let in_flight = gate.in_flight.fetch_add(1, Relaxed) + 1;
         gate.peak.fetch_max(in_flight, Relaxed);
-        Self { gate, _permit: permit }
+        Self { gate, permit: Some(permit) }
     }
 }
 
@@ -150,6 +171,11 @@ impl Drop for Slot {
         }
         // Before the permit goes, so that the count never passes the number of slots.
         self.gate.in_flight.fetch_sub(1, Relaxed);
+        let is_surplus =
+            self.gate.surplus.fetch_update(Relaxed, Relaxed, |surplus| surplus.checked_sub(1)).is_ok();
+        if let Some(permit) = self.permit.take().filter(|_| is_surplus) {
+            permit.forget();
+        }
     }
 }
 
@@ -170,6 +196,8 @@ impl Drop for Place<'_> {
 
 #[cfg(test)]
 mod tests {
+    use futures_util::FutureExt;
+
     use super::*;
 
     fn gate(config: Config) -> Arc<Gate> {
@@ -206,6 +234,22 @@ mod tests {
         }
         assert_eq!(*lock(&order), [0, 1]);
         assert_eq!([&gate.queued, &gate.in_flight, &gate.peak].map(|n| n.load(Relaxed)), [0, 0, 1]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn fewer_slots_are_in_force_once_those_too_many_are_given_back() {
+        let gate = gate(Config { concurrency: Some(3), ..Config::default() });
+        let mut slots = vec![gate.admit().await.unwrap(), gate.admit().await.unwrap()];
+        gate.set_concurrency(1);
+        assert!(gate.admit().now_or_never().is_none());
+        drop(slots.pop());
+        assert!(gate.admit().now_or_never().is_none(), "that was one too many");
+        drop(slots.pop());
+        slots.push(gate.admit().await.unwrap());
+        assert!(gate.admit().now_or_never().is_none());
+        gate.set_concurrency(2);
+        slots.push(gate.admit().await.unwrap());
+        assert!(gate.admit().now_or_never().is_none());
     }
 
     #[tokio::test(start_paused = true)]

@@ -164,6 +164,17 @@ impl ModelServer {
         self.shared.set_faults(rules);
     }
 
+    /// Changes how many requests are worked on at once. Those that are being worked on when there are to be fewer go on
+    /// to their end.
+    ///
+    /// # Panics
+    ///
+    /// If `concurrency` is 0.
+    pub fn set_concurrency(&self, concurrency: usize) {
+        assert!(concurrency > 0, "nobody would be answered");
+        self.shared.gate.set_concurrency(concurrency);
+    }
+
     /// Ends it, and waits until its connections are gone.
     pub async fn shutdown(mut self) {
         self.accept.abort();
