@@ -5,6 +5,7 @@ pub mod alloc;
 pub mod body;
 pub mod conformance;
 pub mod model_server;
+pub mod simulation;
 pub mod strict;
 mod trigger;
 

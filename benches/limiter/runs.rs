@@ -1,0 +1,67 @@
+use std::{
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
+    thread,
+    time::Instant,
+};
+
+use dashpot_testkit::simulation::{Report, Sample};
+
+use crate::arguments::Arguments;
+
+/// All reports, by scenario, contestant and seed.
+pub(crate) struct Runs {
+    reports: Vec<Report>,
+    contestants: usize,
+    seeds: usize,
+}
+
+impl Runs {
+    /// Runs everything, on as many threads as there are processors.
+    pub(crate) fn all(arguments: &Arguments, epoch: Instant) -> Self {
+        let (contestants, seeds) = (arguments.contestants.len(), arguments.seeds as usize);
+        let count = arguments.scenarios.len() * contestants * seeds;
+        let next = AtomicUsize::new(0);
+        let reports = Mutex::new(vec![None; count]);
+        let work = || {
+            loop {
+                // Relaxed: only the number itself is shared.
+                let at = next.fetch_add(1, Relaxed);
+                if at >= count {
+                    return;
+                }
+                let scenario = &arguments.scenarios[at / seeds / contestants];
+                let contestant = arguments.contestants[at / seeds % contestants];
+                let mut controllers: Vec<_> =
+                    (0..scenario.limiters).map(|_| (contestant.make)(epoch)).collect();
+                let seed = at % seeds;
+                let mut report = scenario.run(seed as u64, &mut controllers);
+                if seed > 0 {
+                    // Only the first is looked at over time.
+                    report.samples = Vec::new();
+                }
+                reports.lock().unwrap_or_else(PoisonError::into_inner)[at] = Some(report);
+            }
+        };
+        let threads = thread::available_parallelism().map_or(1, Into::into);
+        thread::scope(|scope| {
+            for _ in 0..threads {
+                scope.spawn(work);
+            }
+        });
+        let reports = reports.into_inner().unwrap_or_else(PoisonError::into_inner);
+        Self { reports: reports.into_iter().flatten().collect(), contestants, seeds }
+    }
+
+    pub(crate) fn of(&self, scenario: usize, contestant: usize) -> &[Report] {
+        let first = (scenario * self.contestants + contestant) * self.seeds;
+        &self.reports[first..first + self.seeds]
+    }
+
+    /// The limit over time, for the first seed.
+    pub(crate) fn samples(&self, scenario: usize, contestant: usize) -> &[Sample] {
+        self.of(scenario, contestant).first().map_or(&[], |report| &report.samples)
+    }
+}

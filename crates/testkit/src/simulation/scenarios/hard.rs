@@ -1,0 +1,7 @@
+//! Where a limiter that looks for a queue is expected to lose.
+
+use crate::simulation::Scenario;
+
+pub(super) fn scenarios() -> Vec<Scenario> {
+    Vec::new()
+}
