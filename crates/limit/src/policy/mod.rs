@@ -2,16 +2,23 @@
 //!
 //! A policy has no clock, no lock and no randomness of its own, so that a simulation can run it unmodified.
 
+mod aimd;
+mod bounds;
 mod fixed;
+mod gradient2;
 mod littles_law;
+mod vegas;
 
 use std::{
     fmt,
     time::{Duration, Instant},
 };
 
+pub use aimd::Aimd;
 pub use fixed::Fixed;
+pub use gradient2::Gradient2;
 pub use littles_law::LittlesLaw;
+pub use vegas::Vegas;
 
 /// Finds the limit from what it is told.
 ///

@@ -1,0 +1,136 @@
+//! The policies that are here to be compared with: each gives the limits of the original's formulas, written down a second
+//! time, in the original's own order, over the same random samples.
+#![allow(clippy::unwrap_used, reason = "a test")]
+
+use std::time::{Duration, Instant};
+
+use dashpot_limit::policy::{Aimd, Event, Gradient2, Observation, Policy, Sample, Signal, Vegas};
+use proptest::prelude::*;
+
+fn now() -> Instant {
+    tokio::time::Instant::now().into_std()
+}
+
+fn observation(admitted: Instant, value: Duration, in_flight: u32) -> Observation {
+    let signal = Signal::Latency { output_tokens: None };
+    let event = Event::Sample(Sample { signal, value, admitted, in_flight, prompt: None });
+    Observation { in_flight, departed: 1, event }
+}
+
+const OVERLOAD: Observation = Observation { in_flight: 1, departed: 1, event: Event::Overload };
+
+/// Milliseconds, share of the limit in flight, whether it is an overload.
+fn samples() -> impl Strategy<Value = Vec<(u64, f64, bool)>> {
+    prop::collection::vec((1_u64..7000, 0.0..1.2, prop::bool::weighted(0.05)), 1..400)
+}
+
+proptest! {
+    /// `AIMDLimit.java`: `if (didDrop || rtt > timeout) limit = (int) (limit * backoffRatio); else if (inflight * 2 >= limit) limit++`.
+    #[test]
+    fn aimd_is_that_of_the_original(samples in samples()) {
+        let (mut policy, mut limit, now) = (Aimd::new(), 20_u32, now());
+        for (millis, share, overload) in samples {
+            let in_flight = (share * f64::from(limit)) as u32;
+            let value = Duration::from_millis(millis);
+            policy.observe(now, &if overload { OVERLOAD } else { observation(now, value, in_flight) });
+            if overload || millis > 5000 {
+                limit = (f64::from(limit) * 0.9) as u32;
+            } else if in_flight * 2 >= limit {
+                limit += 1;
+            }
+            limit = limit.clamp(20, 200);
+            prop_assert_eq!(policy.limit(), f64::from(limit));
+        }
+    }
+
+    /// `VegasLimit.java` without its probes, which come only after 15 samples for each exchange of the limit.
+    #[test]
+    fn vegas_is_that_of_the_original(samples in samples()) {
+        let (mut policy, mut limit, mut no_load, now) = (Vegas::new(), 20.0_f64, 0_u64, now());
+        // No probe within so many samples.
+        for (millis, share, overload) in samples.into_iter().take(14) {
+            let in_flight = (share * limit) as u32;
+            let value = Duration::from_millis(millis);
+            policy.observe(now, &if overload { OVERLOAD } else { observation(now, value, in_flight) });
+            let log = f64::max(1.0, (limit as u32).ilog10().into());
+            if overload {
+                limit -= log;
+            } else if no_load == 0 || millis < no_load {
+                no_load = millis;
+                continue;
+            } else if f64::from(in_flight) * 2.0 >= limit {
+                let queue = (limit * (1.0 - no_load as f64 / millis as f64)).ceil();
+                if queue <= log {
+                    limit += 6.0 * log;
+                } else if queue < 3.0 * log {
+                    limit += log;
+                } else if queue > 6.0 * log {
+                    limit -= log;
+                }
+            }
+            limit = limit.clamp(1.0, 1000.0);
+            prop_assert_eq!(policy.limit(), limit);
+        }
+    }
+
+    /// `Gradient2Limit.java` in `WindowedLimit.java`, one window of ten equal samples each 1.1 seconds.
+    #[test]
+    fn gradient2_is_that_of_the_original(samples in samples()) {
+        let (mut policy, mut now) = (Gradient2::new(), now());
+        let (mut limit, mut long, mut sum, mut count) = (20.0_f64, 0.0_f64, 0.0, 0);
+        for (millis, share, _) in samples {
+            let in_flight = (share * limit) as u32;
+            now += Duration::from_millis(1100);
+            for _ in 0..10 {
+                policy.observe(now, &observation(now, Duration::from_millis(millis), in_flight));
+            }
+            let short = millis as f64 / 1e3;
+            if count < 10 {
+                (count, sum) = (count + 1, sum + short);
+                long = sum / f64::from(count);
+            } else {
+                let factor = 2.0 / 601.0;
+                long = long * (1.0 - factor) + short * factor;
+            }
+            let before = long;
+            if before / short > 2.0 {
+                long *= 0.95;
+            }
+            if f64::from(in_flight) >= limit / 2.0 {
+                let gradient = f64::max(0.5, f64::min(1.0, 1.5 * before / short));
+                let new = limit * gradient + 4.0;
+                limit = (limit * 0.8 + new * 0.2).clamp(20.0, 200.0);
+            }
+            prop_assert!((policy.limit() - limit).abs() < 1e-9, "{} is not {limit}", policy.limit());
+        }
+    }
+
+    #[test]
+    fn no_report_leads_out_of_the_bounds(
+        reports in prop::collection::vec((0_u8..4, any::<u64>(), any::<u32>(), any::<u32>(), -1e9..1e9), 0..300),
+    ) {
+        let policies: [Box<dyn Policy>; 3] = [
+            Box::new(Aimd::new().bounds(2, 50)),
+            Box::new(Vegas::new().bounds(2, 50)),
+            Box::new(Gradient2::new().bounds(2, 50)),
+        ];
+        let start = now() + Duration::from_secs(1 << 20);
+        for mut policy in policies {
+            for &(kind, nanos, in_flight, departed, limit) in &reports {
+                let nanos = nanos >> (nanos % 64);
+                let value = Duration::from_nanos(nanos);
+                let at = start - Duration::from_nanos(nanos % (1 << 49));
+                let mut report = observation(at, value, in_flight);
+                report.departed = departed;
+                match kind {
+                    0 => report.event = Event::Overload,
+                    1 => report.event = Event::Left { admitted: at, waited: value },
+                    2 => policy.set_limit(limit),
+                    _ => {}
+                }
+                policy.observe(at, &report);
+                prop_assert!((2.0..=50.0).contains(&policy.limit()), "{policy:?}");
+            }
+        }
+    }
+}
