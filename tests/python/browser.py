@@ -80,6 +80,7 @@ def ask(driver, base_url, screenshot):
     assert answer.startswith(early.strip()) and len(answer) > len(early), f"{early!r}, then {answer!r}"
     assert any(digit in text("whole-first") for digit in "0123456789"), text("whole-first")
     assert driver.execute_script(fits), "the answers are wider than the screen"
+    wait.until(lambda _: text("limit") == "Now 0 of 20 slots are in use.")
     errors = [line["message"] for line in driver.get_log("browser") if line["level"] == "SEVERE"]
     assert not errors, errors
     print(f"{len(early)} of {len(answer)} characters were seen first")
