@@ -6,7 +6,7 @@ use dashpot_testkit::simulation::{Controller, Oracle};
 
 use crate::{
     adapter::Simulated,
-    limit::policy::{Fixed, LittlesLaw},
+    limit::policy::{Aimd, Fixed, Gradient2, LittlesLaw, Vegas},
 };
 
 /// What no upstream here can take.
@@ -33,5 +33,20 @@ pub(crate) const ALL: &[Contestant] = &[
         name: "none",
         title: "none (1000)",
         make: |epoch| Box::new(Simulated::new(Fixed::new(NONE), epoch)),
+    },
+    Contestant {
+        name: "aimd",
+        title: "AIMD",
+        make: |epoch| Box::new(Simulated::new(Aimd::new().bounds(1, NONE), epoch)),
+    },
+    Contestant {
+        name: "vegas",
+        title: "Vegas",
+        make: |epoch| Box::new(Simulated::new(Vegas::new().bounds(1, NONE), epoch)),
+    },
+    Contestant {
+        name: "gradient2",
+        title: "Gradient2",
+        make: |epoch| Box::new(Simulated::new(Gradient2::new().bounds(1, NONE), epoch)),
     },
 ];

@@ -80,9 +80,13 @@ impl Gradient2 {
 
     fn judge(&mut self, short: f64, in_flight: u32) {
         self.windows = self.windows.saturating_add(1);
-        let weight =
-            if self.windows <= WARM_UP { 1.0 / f64::from(self.windows) } else { 2.0 / (MEMORY + 1.0) };
-        self.long += weight * (short - self.long);
+        if self.windows <= WARM_UP {
+            // From the sum each time, so that what was lowered below does not last: so it is in the original.
+            self.warm_up += short;
+            self.long = self.warm_up / f64::from(self.windows);
+        } else {
+            self.long += 2.0 / (MEMORY + 1.0) * (short - self.long);
+        }
         // As in the original, what is compared is the average before it is lowered.
         let long = self.long;
         if long > 2.0 * short {
