@@ -7,7 +7,7 @@ use std::{
     time::Instant,
 };
 
-use dashpot_testkit::simulation::{Report, Sample};
+use dashpot_testkit::simulation::{Report};
 
 use crate::arguments::Arguments;
 
@@ -58,10 +58,5 @@ impl Runs {
     pub(crate) fn of(&self, scenario: usize, contestant: usize) -> &[Report] {
         let first = (scenario * self.contestants + contestant) * self.seeds;
         &self.reports[first..first + self.seeds]
-    }
-
-    /// The limit over time, for the first seed.
-    pub(crate) fn samples(&self, scenario: usize, contestant: usize) -> &[Sample] {
-        self.of(scenario, contestant).first().map_or(&[], |report| &report.samples)
     }
 }

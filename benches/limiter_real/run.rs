@@ -32,10 +32,8 @@ pub(crate) struct Sample {
 pub(crate) async fn run<S: Limited>(scenario: &Scenario, time: Duration, service: S) -> Run<'_> {
     let server = ModelServer::start(scenario.server()).expect("a port is free");
     let (start, url) = (Instant::now(), server.url());
-    let (outcomes, samples) = tokio::join!(
-        load(scenario, start, time, &url, service),
-        operate(scenario, start, time, &server),
-    );
+    let (outcomes, samples) =
+        tokio::join!(load(scenario, start, time, &url, service), operate(scenario, start, time, &server),);
     server.shutdown().await;
     Run { scenario, start, time, outcomes, samples }
 }

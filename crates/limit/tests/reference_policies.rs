@@ -97,7 +97,7 @@ proptest! {
                 long *= 0.95;
             }
             if f64::from(in_flight) >= limit / 2.0 {
-                let gradient = f64::max(0.5, f64::min(1.0, 1.5 * before / short));
+                let gradient = (1.5 * before / short).clamp(0.5, 1.0);
                 let new = limit * gradient + 4.0;
                 limit = (limit * 0.8 + new * 0.2).clamp(20.0, 200.0);
             }

@@ -132,6 +132,10 @@ impl Scenario {
     }
 
     /// Adds a phase that differs from the one before it.
+    ///
+    /// # Panics
+    ///
+    /// Never: each scenario begins with a phase.
     #[must_use]
     pub fn then(mut self, from_s: f64, change: impl FnOnce(&mut Phase)) -> Self {
         let mut phase = self.phases.last().cloned().expect("a scenario has a phase");
