@@ -7,7 +7,7 @@ use std::{
     time::Instant,
 };
 
-use dashpot_testkit::simulation::{Report};
+use dashpot_testkit::simulation::Report;
 
 use crate::arguments::Arguments;
 

@@ -188,8 +188,9 @@ mod tests {
     /// One exchange is admitted every 10 ms; three of four take 0.2 to 2 s, the others 4 s.
     #[test]
     fn the_short_ones_that_come_first_do_not_pass_for_all() {
-        let time =
-            |i: u32| if i.is_multiple_of(4) { 4.0 } else { 0.2 + 1.8 * (f64::from(i) * 0.618_033_988_75).fract() };
+        let time = |i: u32| {
+            if i.is_multiple_of(4) { 4.0 } else { 0.2 + 1.8 * (f64::from(i) * 0.618_033_988_75).fract() }
+        };
         let mut ends: Vec<_> =
             (0..3000).map(|i| (f64::from(i) * 0.01 + time(i), f64::from(i) * 0.01, time(i))).collect();
         ends.sort_by(|a, b| a.0.total_cmp(&b.0));
