@@ -1,7 +1,64 @@
-//! Clients that leave, try again, or are many.
+//! Clients that leave, try again, or are many; answers that do not come from the upstream; and model servers.
 
-use crate::simulation::Scenario;
+use super::plain::usual;
+use crate::simulation::{Answers, Batch, Bursts, Kind, Mix, Scenario, Slo, Spread};
+
+fn with(scenario: Scenario, change: impl Fn(&mut Mix)) -> Scenario {
+    let mut scenario = scenario;
+    scenario.phases.iter_mut().for_each(|phase| change(&mut phase.mix));
+    scenario
+}
+
+fn model(name: &'static str, about: &'static str, load: f64) -> Scenario {
+    let scenario =
+        Scenario::new(name, about, load, 32.0, Mix::model(Answers::Streamed, 0.2), Slo::FirstToken(1.0));
+    Scenario { length_s: 300.0, ..scenario }
+}
+
+/// Slots that a memory of 40,000 tokens does not fill: about 57 requests of 700 tokens fit.
+fn batching(name: &'static str, about: &'static str, load: f64) -> Scenario {
+    let batch = Batch { kv_tokens: 40_000, queue: 32, prefill_ms: (30.0, 0.4), gap_ms: (10.0, 0.3) };
+    let mut mix = Mix::latency(0.0, 0.0);
+    mix.answers = Answers::Streamed;
+    mix.prompt = Spread::new(500.0, 0.5);
+    mix.output = vec![(1.0, Spread::new(200.0, 0.8))];
+    let scenario = Scenario::new(name, about, load, 64.0, mix, Slo::FirstToken(1.0));
+    Scenario { kind: Kind::Batching(batch), length_s: 300.0, ..scenario }
+}
 
 pub(super) fn scenarios() -> Vec<Scenario> {
-    Vec::new()
+    let up_and_down = usual("steps", "32 slots become 16, and 32 again", 1.5, 32.0)
+        .then(30.0, |next| (next.slots, next.load) = (16.0, 3.0))
+        .then(60.0, |next| (next.slots, next.load) = (32.0, 1.5));
+    let storm =
+        usual("retries", "3 times too much for 20 s, each tried 3 times more; well 30 s later?", 0.7, 32.0)
+            .then(20.0, |next| next.load = 3.0)
+            .then(40.0, |next| next.load = 0.7);
+    let storm = with(storm, |mix| (mix.patience_ms, mix.retries) = (Some(1000.0), 3));
+    vec![
+        Scenario { length_s: 90.0, ..up_and_down },
+        usual("poisoned", "3 times too much from the first moment, then 1.2", 3.0, 32.0)
+            .then(30.0, |next| next.load = 1.2),
+        with(usual("failures", "one in 20 fails in less than 1 ms", 1.5, 32.0), |mix| mix.failures = 0.05),
+        Scenario {
+            bursts: Some(Bursts { high: (2.0, 2.0), low: (0.5, 6.0) }),
+            ..usual("bursts", "2 s of 2 times too much, 6 s of half", 1.0, 32.0)
+        },
+        with(model("cancels", "half of the clients leave at some time within 6 s", 1.5), |mix| {
+            mix.abandon = (0.5, 6000.0);
+        }),
+        with(usual("timeouts", "clients wait 500 ms, at twice too much", 2.0, 32.0), |mix| {
+            mix.patience_ms = Some(500.0);
+        }),
+        with(model("stuck", "one stream in 100 breaks off unnoticed for 60 s", 1.5), |mix| {
+            mix.stuck = (0.01, 60_000.0);
+        }),
+        Scenario { length_s: 100.0, unnoticed: true, recovers_from_s: Some(40.0), ..storm },
+        Scenario { length_s: 7200.0, ..usual("soak", "16 slots for two hours", 1.5, 16.0) },
+        batching("batching", "a model server in batches, with 503 at 32 waiting", 1.5),
+        batching("prompts", "prompts become four times as long, at 0.7 load", 0.7)
+            .then(150.0, |next| next.mix.prompt = Spread::new(2000.0, 0.5)),
+        Scenario { limiters: 4, ..usual("4 limiters", "four limiters before 64 slots", 1.5, 64.0) },
+        Scenario { limiters: 32, ..usual("32 limiters", "32 limiters before 128 slots", 1.5, 128.0) },
+    ]
 }

@@ -1,7 +1,27 @@
-//! Where a limiter that looks for a queue is expected to lose.
+//! Where a limiter that looks for a queue is expected to lose: the queue does not show, or time is too short.
 
-use crate::simulation::Scenario;
+use super::plain::usual;
+use crate::simulation::{Kind, Mix, Scenario, Slo};
 
 pub(super) fn scenarios() -> Vec<Scenario> {
-    Vec::new()
+    let mut hits = usual("hits", "nine of ten come from a cache in 5 ms", 1.5, 32.0);
+    hits.phases[0].mix.hits = 0.9;
+    let mut urgent = usual("priority", "the upstream prefers three of ten", 1.5, 32.0);
+    urgent.phases[0].mix.urgent = 0.3;
+    let cold =
+        usual("cold", "twice as slow when idle as when busy", 0.2, 32.0).then(30.0, |next| next.load = 1.5);
+    let slow = Scenario::new(
+        "slow",
+        "4 slots of 20 s: one request in three seconds",
+        1.5,
+        4.0,
+        Mix::latency(20_000.0, 0.5),
+        Slo::Total(80.0),
+    );
+    vec![
+        hits,
+        urgent,
+        Scenario { kind: Kind::Queue { cold: 1.0 }, ..cold },
+        Scenario { length_s: 1800.0, ..slow },
+    ]
 }
