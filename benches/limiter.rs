@@ -5,7 +5,8 @@
 //!
 //! The first table is the share of good answers: those within the scenario's limit of time, over those that the upstream
 //! could have given or, where fewer came, over those asked for; with the 95 % confidence interval over seeds. A second
-//! one, for each limiter, says what else happened.
+//! one, for each limiter, says what else happened. The same goes to `target/limiter/table.md`, with the limit over time of
+//! six scenarios as pictures beside it.
 
 #[path = "limiter/adapter.rs"]
 mod adapter;
@@ -13,10 +14,14 @@ mod adapter;
 mod arguments;
 #[path = "limiter/contestants.rs"]
 mod contestants;
+#[path = "limiter/plot.rs"]
+mod plot;
 #[path = "limiter/runs.rs"]
 mod runs;
 #[path = "limiter/table.rs"]
 mod table;
+
+use std::{error::Error, fmt::Write as _, fs, path::Path};
 
 use dashpot::limit;
 
@@ -24,16 +29,23 @@ use arguments::Arguments;
 use runs::Runs;
 
 #[allow(clippy::print_stdout, reason = "the report of a bench")]
-fn main() -> Result<(), String> {
+fn main() -> Result<(), Box<dyn Error>> {
     // Simulated time is the same whoever counts allocations.
     if cfg!(feature = "allocations") {
         return Ok(());
     }
     let arguments = Arguments::read(std::env::args().skip(1))?;
     let runs = Runs::all(&arguments, tokio::time::Instant::now().into_std());
-    println!("{}", table::goodput(&arguments, &runs));
+    let mut text = table::goodput(&arguments, &runs);
     for (at, contestant) in arguments.contestants.iter().enumerate() {
-        println!("{}\n\n{}", contestant.title, table::details(&arguments, &runs, at));
+        write!(text, "\n{}\n\n{}", contestant.title, table::details(&arguments, &runs, at))?;
     }
+    println!("{text}");
+
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("limiter");
+    fs::create_dir_all(&folder)?;
+    fs::write(folder.join("table.md"), text)?;
+    plot::write(&folder, &arguments, &runs)?;
+    println!("written to {}: table.md and the limit over time", folder.display());
     Ok(())
 }
