@@ -2,6 +2,7 @@
 
 mod body;
 mod budgets;
+mod call;
 mod future;
 mod guard;
 mod handle;
@@ -30,6 +31,7 @@ mod word;
 mod word_tests;
 
 pub use body::ResponseBody;
+pub use call::{CallError, CallFuture, CallLimit, CallLimitLayer, Full, ResultClassify};
 pub use future::ResponseFuture;
 pub use handle::Handle;
 pub use head::Head;
