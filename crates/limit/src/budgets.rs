@@ -9,7 +9,7 @@ use super::{
 pub(crate) struct Claim {
     /// Its partition's index.
     pub(crate) partition: Option<u8>,
-    /// Its tokens, where they are counted.
+    /// Its tokens, where they are counted; else the length of its prompt.
     pub(crate) cost: Option<u32>,
 }
 

@@ -22,7 +22,6 @@ pub(crate) struct Permit {
     measured_from: Option<Instant>,
     in_flight: u32,
     deadline: Option<Deadline>,
-    prompt: Option<u32>,
     /// Whether the slot is still taken.
     held: bool,
     /// From admission until something came; zero if that was not measured.
@@ -46,7 +45,6 @@ impl Permit {
             measured_from,
             in_flight,
             deadline: None,
-            prompt: claim.cost,
             held: true,
             first: None,
             told: false,
@@ -54,9 +52,11 @@ impl Permit {
         }
     }
 
-    /// `prompt` is its length by default; if tokens are counted it is theirs.
+    /// `prompt` is its length where tokens are not counted, and nobody else looks at a cost: for one field less, since a
+    /// permit is moved often.
     pub(crate) fn with(mut self, deadline: Option<Deadline>, prompt: Option<u32>) -> Self {
-        (self.deadline, self.prompt) = (deadline, self.prompt.or(prompt));
+        self.deadline = deadline;
+        self.claim.cost = self.claim.cost.or(prompt);
         self
     }
 
@@ -113,7 +113,7 @@ impl Permit {
     }
 
     fn sample(&self, admitted: Instant, signal: Signal, value: Duration) -> Event {
-        let (in_flight, prompt) = (self.in_flight, self.prompt);
+        let (in_flight, prompt) = (self.in_flight, self.claim.cost);
         Event::Sample(Sample { signal, value, admitted, in_flight, prompt })
     }
 }
