@@ -9,8 +9,9 @@ pub(super) struct Cuts {
     /// The limit at first, and what the window showed that led to the first decrease.
     pub(super) limit: f64,
     first: Reading,
-    /// Windows in sequence that showed no effect.
+    /// Decreases in sequence that had no effect, and the limit after the last of them.
     futile: u32,
+    judged: f64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,7 +26,7 @@ pub(super) enum Verdict {
 
 impl Cuts {
     pub(super) fn new(limit: f64, first: Reading) -> Self {
-        Self { limit, first, futile: 0 }
+        Self { limit, first, futile: 0, judged: limit }
     }
 
     /// Whether they followed from this kind of signal.
@@ -33,16 +34,24 @@ impl Cuts {
         self.first.kind == kind
     }
 
+    /// No more was in flight at first.
+    fn effective(&self) -> f64 {
+        self.limit.min(self.first.peak).max(1.0)
+    }
+
     /// Judges by a later window, under a lower limit.
     pub(super) fn judge(&mut self, limit: f64, reading: &Reading) -> Verdict {
+        if reading.censored || limit >= self.judged.min(self.effective()) {
+            return Verdict::Unclear;
+        }
         let first = &self.first;
         let error = first.error.hypot(reading.error);
         let before = first.level.of(reading.quartile);
-        let expected = (self.limit - limit) / first.rate;
-        let narrowed = (self.limit / limit).ln();
+        let expected = (self.effective() - limit) / first.rate;
+        let narrowed = (self.effective() / limit).ln();
         let rate_error = (1.0 / first.count + 1.0 / reading.count).sqrt();
-        // Less than half of the expected effect is none, where two standard errors are less than that.
-        let futile = if expected > 2.0 * error {
+        // Less than half of the expected effect is none, where the noise alone would seldom take away the rest.
+        let futile = if expected > 3.0 * error {
             before - reading.middle < 0.4 * expected
         } else if narrowed > 2.0 * rate_error {
             (first.rate / reading.rate).ln() > 0.6 * narrowed
@@ -53,6 +62,7 @@ impl Cuts {
             return Verdict::Useful;
         }
         self.futile += 1;
+        self.judged = limit;
         if self.futile < 2 { Verdict::Unclear } else { Verdict::Futile }
     }
 }
@@ -76,6 +86,7 @@ mod tests {
             age: 1.0,
             peak: 40.0,
             unused: false,
+            censored: false,
         }
     }
 

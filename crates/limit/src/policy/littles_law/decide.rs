@@ -79,9 +79,7 @@ impl LittlesLaw {
         let queue = reading.queue();
         self.queue = Some(queue.max(0.0));
         if queue > long {
-            if binds && self.cuts.is_none() {
-                self.cuts = Some(Cuts::new(limit, reading));
-            }
+            self.cuts.get_or_insert(Cuts::new(limit, reading));
             let cut = (GAIN * (queue - short)).clamp(0.5, DEEPEST * limit.max(2.0));
             self.lower(limit - cut, Reason::Queue);
             return self.settle(in_flight, reading.rate);

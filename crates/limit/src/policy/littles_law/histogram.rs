@@ -1,3 +1,5 @@
+use std::fmt;
+
 /// The shortest time that is told from zero, in seconds: nothing answers over a network sooner.
 const FLOOR: f64 = 1e-6;
 
@@ -16,9 +18,15 @@ const SHIFT: u32 = f64::MANTISSA_DIGITS - 1 - STEPS_LOG2;
 const ZERO: u64 = 1.0_f64.to_bits() >> SHIFT;
 
 /// How many times fell where: counts in buckets whose width grows with the time, so their number is bounded.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(super) struct Histogram {
     counts: Box<[u32; BUCKETS]>,
+}
+
+impl fmt::Debug for Histogram {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.buckets()).finish()
+    }
 }
 
 impl Histogram {

@@ -67,7 +67,7 @@ impl Probes {
     /// Plans the next one.
     pub(super) fn plan(&mut self, now: f64, probe: &Probe, reading: &Reading) {
         let duration = now - probe.started;
-        let every = match reading.middle < 0.9 * reading.baseline {
+        let every = match reading.middle < 0.9 * probe.before.baseline {
             true => (4.0 * duration).max(SOON),
             false => 2.0 * self.every,
         };
@@ -100,6 +100,9 @@ impl Probe {
         let drained = (1.0 - LOWERED) * self.limit / self.before.rate;
         if reading.middle < before - 2.0 * reading.error - 0.3 * drained.min(before) {
             // It took less time than before, so there was a queue, and there may be still.
+            return 0.0;
+        }
+        if reading.censored {
             return 0.0;
         }
         // No queue, so this is the baseline; but not more than half as much again at once.

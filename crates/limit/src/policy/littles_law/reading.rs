@@ -23,8 +23,11 @@ pub(super) struct Reading {
     pub(super) age: f64,
     /// Most exchanges that were in flight when one of these was admitted.
     pub(super) peak: f64,
-    /// That is so little under the limit that none of them can have waited.
+    /// The peak is so far under the limit that none of them can have waited for it.
     pub(super) unused: bool,
+    /// Many of the times are only known to be longer: clients did not wait for their end. Nothing follows from that such
+    /// times are as long as before.
+    pub(super) censored: bool,
 }
 
 impl Reading {

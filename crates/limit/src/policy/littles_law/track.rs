@@ -39,6 +39,9 @@ const VARIATION: f64 = 0.2;
 /// Above this share of exchanges not yet seen the mean says nothing.
 const MISSING: f64 = 0.1;
 
+/// Above this share of clients that left the middle of the times may be their patience.
+const CENSORED: f64 = 0.1;
+
 /// The mode changes at a coefficient of variation this much beyond the border, lest it flap.
 const HYSTERESIS: f64 = 1.1;
 
@@ -47,6 +50,8 @@ const HYSTERESIS: f64 = 1.1;
 pub(super) struct Track {
     kind: Kind,
     window: Window,
+    /// Samples in the window that are clients that left.
+    left: u32,
     length: Length,
     baseline: Option<Level>,
     /// An operator has set the baseline, so it does not move.
@@ -70,6 +75,7 @@ impl Track {
         Self {
             kind,
             window: Window::new(),
+            left: 0,
             length: Length::default(),
             baseline: None,
             pinned: false,
@@ -103,8 +109,7 @@ impl Track {
 
     pub(super) fn add(&mut self, now: f64, admitted: f64, time: f64, length: Option<u32>, in_flight: u32) {
         if self.window.latest().is_some_and(|latest| now - latest > IDLE) {
-            self.window.reopen();
-            self.length.discard();
+            self.discard();
         }
         let level = self.length.level(length, time);
         self.window.add(now, admitted, level, in_flight);
@@ -115,6 +120,7 @@ impl Track {
     pub(super) fn add_left(&mut self, now: f64, admitted: f64, waited: f64, in_flight: u32) {
         if self.baseline().is_some_and(|baseline| waited > baseline) {
             self.add(now, admitted, waited, None, in_flight);
+            self.left = self.left.saturating_add(1);
         }
     }
 
@@ -131,12 +137,14 @@ impl Track {
     /// Forgets the open window, and counts only exchanges that are admitted from `fresh` on.
     pub(super) fn open(&mut self, fresh: f64) {
         self.window.open(fresh);
+        self.left = 0;
         self.length.discard();
     }
 
     /// Forgets the open window.
     pub(super) fn discard(&mut self) {
         self.window.reopen();
+        self.left = 0;
         self.length.discard();
     }
 
@@ -144,6 +152,7 @@ impl Track {
     pub(super) fn close(&mut self, limit: f64, rate: Option<f64>) -> Reading {
         let (peak, age) = (self.window.peak(), self.window.age());
         let unused = peak < UNUSED * limit;
+        let censored = f64::from(std::mem::take(&mut self.left)) > CENSORED * self.window.count();
         let Summary { mean, deviation, quartile, quartile_error, missing, count } =
             self.window.summary(!self.length.is_used());
         let samples = self.window.count();
@@ -175,7 +184,7 @@ impl Track {
         let baseline = baseline.of(quartile);
         if middle + SURE * error < baseline {
             self.move_baseline(level, FALL);
-        } else if unused {
+        } else if unused && !censored {
             self.move_baseline(level, FOLLOW);
         }
         let calm_error = if quartile {
@@ -201,6 +210,7 @@ impl Track {
             age,
             peak,
             unused,
+            censored,
         };
         self.close_lengths();
         reading
