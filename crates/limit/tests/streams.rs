@@ -165,7 +165,8 @@ fn held(release_at: ReleaseAt, method: &Method, body: Scripted) -> [bool; 5] {
 fn the_slot_comes_back_when_it_was_asked_for_however_the_body_ends() {
     let begun = || Scripted::new().data("").data("a").data("b");
     let get = &Method::GET;
-    let ends: [(&str, fn(Scripted) -> Scripted); 5] = [
+    type Ending = fn(Scripted) -> Scripted;
+    let ends: [(&str, Ending); 5] = [
         ("None", |body| body),
         ("its last frame", Scripted::eager),
         ("its length", Scripted::exact),
