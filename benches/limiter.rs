@@ -14,6 +14,8 @@ mod adapter;
 mod arguments;
 #[path = "limiter/contestants.rs"]
 mod contestants;
+#[path = "limiter/peers/mod.rs"]
+mod peers;
 #[path = "limiter/plot.rs"]
 mod plot;
 #[path = "limiter/runs.rs"]

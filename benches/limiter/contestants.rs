@@ -7,6 +7,7 @@ use dashpot_testkit::simulation::{Controller, Oracle};
 use crate::{
     adapter::Simulated,
     limit::policy::{Aimd, Fixed, Gradient2, LittlesLaw, Vegas},
+    peers::{EnvoyGradient, Failsafe, VectorArc},
 };
 
 /// What no upstream here can take.
@@ -48,5 +49,20 @@ pub(crate) const ALL: &[Contestant] = &[
         name: "gradient2",
         title: "Gradient2",
         make: |epoch| Box::new(Simulated::new(Gradient2::new().bounds(1, NONE), epoch)),
+    },
+    Contestant {
+        name: "envoy",
+        title: "Envoy gradient",
+        make: |epoch| Box::new(Simulated::new(EnvoyGradient::new(NONE, 1), epoch)),
+    },
+    Contestant {
+        name: "failsafe",
+        title: "failsafe-go",
+        make: |epoch| Box::new(Simulated::new(Failsafe::new(NONE), epoch)),
+    },
+    Contestant {
+        name: "arc",
+        title: "Vector ARC",
+        make: |epoch| Box::new(Simulated::new(VectorArc::new(NONE), epoch)),
     },
 ];
