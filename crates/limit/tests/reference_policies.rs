@@ -73,33 +73,42 @@ proptest! {
         }
     }
 
-    /// `Gradient2Limit.java` in `WindowedLimit.java`, one window of ten equal samples each 1.1 seconds.
+    /// `Gradient2Limit.java` in `WindowedLimit.java`: a window ends with the first sample after its second, however few
+    /// are in it, and counts with ten.
     #[test]
-    fn gradient2_is_that_of_the_original(samples in samples()) {
-        let (mut policy, mut now) = (Gradient2::new(), now());
+    fn gradient2_is_that_of_the_original(samples in samples(), gap in 20_u64..200) {
+        let (mut policy, start) = (Gradient2::new(), now());
         let (mut limit, mut long, mut sum, mut count) = (20.0_f64, 0.0_f64, 0.0, 0);
+        let (mut elapsed, mut next_update, mut window) = (1_u64, 0_u64, Vec::new());
         for (millis, share, _) in samples {
             let in_flight = (share * limit) as u32;
-            now += Duration::from_millis(1100);
-            for _ in 0..10 {
-                policy.observe(now, &observation(now, Duration::from_millis(millis), in_flight));
-            }
-            let short = millis as f64 / 1e3;
-            if count < 10 {
-                (count, sum) = (count + 1, sum + short);
-                long = sum / f64::from(count);
-            } else {
-                let factor = 2.0 / 601.0;
-                long = long * (1.0 - factor) + short * factor;
-            }
-            let before = long;
-            if before / short > 2.0 {
-                long *= 0.95;
-            }
-            if f64::from(in_flight) >= limit / 2.0 {
-                let gradient = (1.5 * before / short).clamp(0.5, 1.0);
-                let new = limit * gradient + 4.0;
-                limit = (limit * 0.8 + new * 0.2).clamp(20.0, 200.0);
+            elapsed += gap;
+            let now = start + Duration::from_millis(elapsed);
+            policy.observe(now, &observation(now, Duration::from_millis(millis), in_flight));
+            window.push((millis as f64 / 1e3, in_flight));
+            if elapsed > next_update {
+                next_update = elapsed + 1000;
+                let window = std::mem::take(&mut window);
+                if window.len() >= 10 {
+                    let short = window.iter().map(|&(time, _)| time).sum::<f64>() / window.len() as f64;
+                    let in_flight = window.iter().map(|&(_, in_flight)| in_flight).max().unwrap();
+                    if count < 10 {
+                        (count, sum) = (count + 1, sum + short);
+                        long = sum / f64::from(count);
+                    } else {
+                        let factor = 2.0 / 601.0;
+                        long = long * (1.0 - factor) + short * factor;
+                    }
+                    let before = long;
+                    if before / short > 2.0 {
+                        long *= 0.95;
+                    }
+                    if f64::from(in_flight) >= limit / 2.0 {
+                        let gradient = (1.5 * before / short).clamp(0.5, 1.0);
+                        let new = limit * gradient + 4.0;
+                        limit = (limit * 0.8 + new * 0.2).clamp(20.0, 200.0);
+                    }
+                }
             }
             prop_assert!((policy.limit() - limit).abs() < 1e-9, "{} is not {limit}", policy.limit());
         }

@@ -2,7 +2,7 @@ use std::time::{Duration, Instant};
 
 use super::{Belief, Event, Observation, Policy, Reason, bounds::Bounds};
 
-/// A window is judged after so long, with at least so many samples in it; faster ones are not from the upstream.
+/// A window ends after so long, and is judged if so many samples are in it; faster ones are not from the upstream.
 const WINDOW: Duration = Duration::from_secs(1);
 const ENOUGH: u32 = 10;
 const FASTEST: Duration = Duration::from_micros(100);
@@ -17,7 +17,7 @@ const HEADROOM: f64 = 4.0;
 
 /// The ratio of a long to a short average, as `Gradient2Limit` within `WindowedLimit` of Netflix' concurrency-limits.
 ///
-/// Each second, `limit = 0.8 limit + 0.2 (limit * gradient + 4)` with `gradient = 1.5 long / short`, within a half and
+/// Each second with ten samples, `limit = 0.8 limit + 0.2 (limit * gradient + 4)` with `gradient = 1.5 long / short`, within a half and
 /// one. When `long` is more than twice `short` it is lowered by a twentieth.
 ///
 /// The headroom is added even while the limit should fall, and a queue that stands for long becomes the long average:
@@ -115,7 +115,7 @@ impl Policy for Gradient2 {
         self.bounds.clamp_f64(self.limit)
     }
 
-    /// Overloads are ignored, as in the original.
+    /// An overload has no time here. The original, which looks at nothing else of a drop, takes its time as a sample.
     fn observe(&mut self, now: Instant, observation: &Observation) {
         let Event::Sample(sample) = observation.event else { return };
         if sample.value < FASTEST {
@@ -125,11 +125,15 @@ impl Policy for Gradient2 {
         window.samples += 1;
         window.sum += sample.value.as_secs_f64();
         window.in_flight = window.in_flight.max(sample.in_flight);
-        if self.next.is_none_or(|next| now > next) && window.samples >= ENOUGH {
-            let Window { samples, sum, in_flight, .. } = std::mem::take(window);
+        // The first sample ends a window of its own.
+        if self.next.is_none_or(|next| now > next) {
+            let Window { samples, sum, in_flight } = std::mem::take(window);
             // The original takes twice the shortest time, within bounds that are both one second by default.
             self.next = now.checked_add(WINDOW);
-            self.judge(sum / f64::from(samples), in_flight);
+            // What a thin window has seen is lost.
+            if samples >= ENOUGH {
+                self.judge(sum / f64::from(samples), in_flight);
+            }
         }
     }
 
