@@ -196,6 +196,10 @@ async fn storm(layer: &LimitLayer, seed: u64, at_once: usize, cancels: usize, ti
         }
         polls += 1;
         if !tick.is_zero() && polls.is_multiple_of(at_once) {
+            let (keyed, default) = (layer.keyed_handle().stats(), layer.handle().stats());
+            let all = keyed.iter().map(|(_, stats)| stats).chain([&default]);
+            let counted: usize = all.map(|stats| stats.in_flight as usize + stats.waiting).sum();
+            assert!(counted <= clients.len(), "{counted} of {}", clients.len());
             advance(tick).await;
         }
     }

@@ -195,13 +195,15 @@ async fn fast_503s_lower_the_limit_by_tenths_and_it_comes_back() {
     // A longer burst leads down to 1: from there the way back is slow, by fifths of one.
     for (seed, burst, back) in SEEDS.flat_map(|seed| [(seed, 100, 20), (seed, 300, 60), (seed, 1000, 240)]) {
         let mut stand = Stand::new(seed, 20);
-        let before = stand.run(DEMAND, 30 * SECOND, work).await;
+        stand.run(DEMAND, 30 * SECOND, work).await;
         let run = stand.run(1000.0, burst * MILLI, |_| Answer::At(503)).await;
         // If the limit was lowered for a probe, it comes back for that.
         let start = run.limits.iter().position(|limit| *limit == run.highest()).unwrap();
         let (mut limits, what) = (run.limits[start..].to_vec(), format!("seed {seed}, {burst} ms"));
         limits.dedup();
-        assert!(*limits.last().unwrap() < before.highest(), "{what}: {limits:?}");
+        let lowered = f64::from(limits[limits.len() - 1]) / f64::from(limits[0]);
+        // Each 503 counts once the one before has taken effect, so that a short burst is little.
+        assert!(burst == 100 || lowered < 0.7, "{what}: {limits:?}");
         for pair in limits.windows(2) {
             let tenth = f64::from(pair[0]) * 0.9;
             assert!(pair[1] < pair[0] && pair[1] >= tenth as u32, "{what}: {limits:?}");
