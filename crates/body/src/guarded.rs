@@ -53,6 +53,7 @@ impl<B: Body, G: Guard> Guarded<B, G> {
     /// Holds `guard` to the end of the body of `response`, the answer to a request with `method`.
     ///
     /// Beyond [`new`](Self::new) it knows what the head says, as [`Tracked::answer`] does.
+    #[inline]
     pub fn response(
         method: &Method,
         response: Response<B>,
@@ -64,12 +65,15 @@ impl<B: Body, G: Guard> Guarded<B, G> {
         Response::from_parts(head, body)
     }
 
-    fn of(body: Tracked<B>, guard: G, release_at: ReleaseAt) -> Self {
-        let mut held = Held::new(guard, release_at);
+    #[inline]
+    fn of(body: Tracked<B>, mut guard: G, release_at: ReleaseAt) -> Self {
+        // Many bodies are over already, and their guards need not be moved.
         if let Some(end) = body.end() {
-            held.end(end);
+            guard.release();
+            guard.end(end);
+            return Self { body, held: Held { guard: None, release_at: None } };
         }
-        Self { body, held }
+        Self { body, held: Held::new(guard, release_at) }
     }
 }
 

@@ -28,6 +28,7 @@ pub(crate) struct Full {
 
 impl Budgets {
     /// Takes a slot and all else that an exchange needs, or nothing. `free` takes a slot that is free.
+    #[inline]
     pub(crate) fn admit(
         &self,
         word: &Word,
@@ -52,6 +53,7 @@ impl Budgets {
     /// A partition is sure of its share, whoever else is here or waits. What it takes beyond must be free.
     ///
     /// In this order no more than its share is ever taken beyond the limit, and what is taken beyond its share was free.
+    #[inline]
     fn slot(&self, word: &Word, claim: Claim, free: impl FnOnce(&Word) -> Option<State>) -> Option<State> {
         let Some(partition) = self.partition(claim) else { return free(word) };
         if partition.take_guaranteed() {

@@ -55,7 +55,34 @@ pub(crate) struct Exchange<C> {
     permit: Permit,
     classify: C,
     release_at: ReleaseAt,
-    method: Method,
+    asked: Asked,
+}
+
+/// What the end of an answer's body depends on, of its request's method: one byte to move, where that is 24.
+#[derive(Clone, Copy)]
+enum Asked {
+    Head,
+    Connect,
+    Other,
+}
+
+impl Asked {
+    fn of(method: &Method) -> Self {
+        match *method {
+            Method::HEAD => Self::Head,
+            Method::CONNECT => Self::Connect,
+            _ => Self::Other,
+        }
+    }
+
+    /// One that stands for all of these.
+    fn method(self) -> Method {
+        match self {
+            Self::Head => Method::HEAD,
+            Self::Connect => Method::CONNECT,
+            Self::Other => Method::GET,
+        }
+    }
 }
 
 impl<S, B, C> ResponseFuture<S, B, C>
@@ -116,7 +143,7 @@ impl<C: Clone> Exchange<C> {
             permit: permit.with(deadline, prompt),
             classify: shared.classify.clone(),
             release_at: shared.release_at,
-            method: request.method().clone(),
+            asked: Asked::of(request.method()),
         }
     }
 
@@ -134,7 +161,7 @@ impl<C: Clone> Exchange<C> {
         };
         let verdict = Verdict::new(self.classify, &response);
         let held = Held::new(self.permit, verdict);
-        Ok(ResponseBody::held(&self.method, response, held, self.release_at))
+        Ok(ResponseBody::held(&self.asked.method(), response, held, self.release_at))
     }
 }
 

@@ -76,6 +76,7 @@ impl Limiter {
     }
 
     /// A permit, if the limit allows one more.
+    #[inline]
     pub(crate) fn try_acquire(self: &Arc<Self>, claim: Claim) -> Option<Permit> {
         match self.admit(claim, Word::acquire) {
             Ok(permit) => Some(permit),
@@ -89,6 +90,7 @@ impl Limiter {
     }
 
     /// A permit, if there is room for all that it claims. `free` takes a slot that is free.
+    #[inline]
     fn admit(
         self: &Arc<Self>,
         claim: Claim,

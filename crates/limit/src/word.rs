@@ -65,6 +65,7 @@ impl Word {
     }
 
     /// Takes a slot if one is free and nobody waits for it: the state then, with this one in flight.
+    #[inline]
     pub(crate) fn acquire(&self) -> Option<State> {
         self.acquire_if(|state| state.is_free() && !state.waiting)
     }
