@@ -113,7 +113,7 @@ where
 
     fn call(&mut self, request: R) -> Self::Future {
         let claim = Claim::default();
-        let state = match self.limiter.try_acquire(claim) {
+        let state = match self.limiter.try_acquire(&claim) {
             Some(permit) => State::Admitted {
                 inner: self.inner.call(request),
                 admitted: Some((permit, self.classify.clone())),

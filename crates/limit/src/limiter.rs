@@ -76,8 +76,10 @@ impl Limiter {
     }
 
     /// A permit, if the limit allows one more.
+    ///
+    /// `claim` is lent, since it was written field by field a moment ago: to hand it over reads it as a whole, and stalls.
     #[inline]
-    pub(crate) fn try_acquire(self: &Arc<Self>, claim: Claim) -> Option<Permit> {
+    pub(crate) fn try_acquire(self: &Arc<Self>, claim: &Claim) -> Option<Permit> {
         match self.admit(claim, Word::acquire) {
             Ok(permit) => Some(permit),
             Err(full) => {
@@ -93,12 +95,12 @@ impl Limiter {
     #[inline]
     fn admit(
         self: &Arc<Self>,
-        claim: Claim,
+        claim: &Claim,
         free: impl FnOnce(&Word) -> Option<State>,
     ) -> Result<Permit, Full> {
-        let state = self.budgets.admit(&self.word, claim, free)?;
+        let state = self.budgets.admit(&self.word, *claim, free)?;
         let measured_from = self.thinning.takes(state.departed).then(now);
-        Ok(Permit::new(self.clone(), state.in_flight, measured_from, claim))
+        Ok(Permit::new(self.clone(), state.in_flight, measured_from, *claim))
     }
 
     pub(crate) fn release(self: &Arc<Self>, claim: Claim) {
@@ -138,7 +140,7 @@ impl Limiter {
         self.word.somebody_waits();
         let is_first = queue.len() == 0;
         let free = |word: &Word| if is_first { word.acquire_for_waiter() } else { None };
-        match self.admit(claim, free) {
+        match self.admit(&claim, free) {
             Ok(permit) => {
                 self.settle(&queue);
                 Queued::Admitted(permit)
@@ -153,7 +155,7 @@ impl Limiter {
         let partitions = self.budgets.partitions.as_slice().len();
         loop {
             let mut queue = self.waiters.lock();
-            let next = queue.pop(now, partitions, |claim| self.admit(claim, Word::acquire_for_waiter).ok());
+            let next = queue.pop(now, partitions, |claim| self.admit(&claim, Word::acquire_for_waiter).ok());
             self.settle(&queue);
             drop(queue);
             let Some((grant, permit)) = next else { break };

@@ -43,18 +43,18 @@ where
     fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
         let shared = &self.shared;
         let place = shared.limits.place(&request);
-        let (limiter, claim) = (place.limiter(), place.claim);
+        let (limiter, claim) = (place.limiter(), &place.claim);
         let permit = match limiter.try_acquire(claim) {
             Some(permit) => permit,
             None => {
                 let now = now();
-                match shared.queue(limiter, claim, now, &request) {
+                match shared.queue(limiter, *claim, now, &request) {
                     Queued::Admitted(permit) => permit,
                     Queued::Waits(turn) => {
                         return ResponseFuture::waiting(turn, self.inner.clone(), request, shared.clone());
                     }
                     Queued::Refused => {
-                        let refusal = shared.refuse(limiter, claim, now, request.headers());
+                        let refusal = shared.refuse(limiter, *claim, now, request.headers());
                         return ResponseFuture::refused(refusal);
                     }
                 }
