@@ -50,6 +50,8 @@ struct Control {
     /// The word's count at the last report.
     departed: u32,
     total_departed: u64,
+    /// Of which the policy does not know yet.
+    untold: u32,
     rate: Rate,
 }
 
@@ -70,6 +72,7 @@ impl Limiter {
                 reported: now,
                 departed: 0,
                 total_departed: 0,
+                untold: 0,
                 rate: Rate::new(now),
             }),
         }
@@ -207,7 +210,8 @@ impl Limiter {
     }
 
     fn report_to(self: &Arc<Self>, mut control: MutexGuard<'_, Control>, now: Instant, event: Event) {
-        let (state, departed) = control.count(now, &self.word);
+        let state = control.count(now, &self.word);
+        let departed = std::mem::take(&mut control.untold);
         self.thinning.adapt(control.reported, now);
         control.reported = now;
         if control.frozen {
@@ -261,7 +265,7 @@ impl Limiter {
     pub(crate) fn stats(&self, now: Instant) -> Stats {
         let waiting = self.waiters.lock().len();
         let mut control = self.control();
-        let (state, _) = control.count(now, &self.word);
+        let state = control.count(now, &self.word);
         let belief = control.policy.belief();
         Stats {
             limit: state.limit,
@@ -299,13 +303,14 @@ impl Limiter {
 
 impl Control {
     /// The state now, and how many have left since the last time. Read under the lock: the count must not run backwards.
-    fn count(&mut self, now: Instant, word: &Word) -> (State, u32) {
+    fn count(&mut self, now: Instant, word: &Word) -> State {
         let state = word.load();
         let more = word::departures(self.departed, state.departed);
         self.departed = state.departed;
         self.total_departed += u64::from(more);
+        self.untold = self.untold.saturating_add(more);
         self.rate.departed(now, more);
-        (state, more)
+        state
     }
 }
 

@@ -223,16 +223,16 @@ async fn when_clients_time_out_in_the_upstreams_queue_the_limit_falls_to_what_th
 
         // With as many in flight as before an answer takes two seconds, and nobody waits for longer than one.
         stand.lose(SLOTS * 3 / 4);
-        let falling = stand.run(DEMAND, 30 * SECOND, work).await;
+        let falling = stand.run(DEMAND, 20 * SECOND, work).await;
         assert!(
             falling.highest() <= before.highest() + 2,
             "seed {seed}: {} {}",
             falling.highest(),
             before.highest()
         );
-        // On the way it may try once whether that was the upstream's own time.
-        let all = stand.run(DEMAND, 60 * SECOND, work).await;
+        let all = stand.run(DEMAND, 90 * SECOND, work).await;
         assert!(all.per_second > 0.7 * CAPACITY / 4.0, "seed {seed}: {} a second", all.per_second);
+        assert!(all.highest() <= 8, "seed {seed}: {}", all.highest());
         let low = stand.run(DEMAND, 30 * SECOND, work).await;
         assert!(low.per_second > 0.9 * CAPACITY / 4.0, "seed {seed}: {} a second", low.per_second);
         let (lowest, highest) = (low.lowest(), low.highest());

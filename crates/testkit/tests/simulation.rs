@@ -59,3 +59,11 @@ fn a_seed_gives_the_same_run_again_and_another_a_different_one() {
     assert_eq!(counts(1), counts(1));
     assert_ne!(counts(1), counts(2));
 }
+
+#[test]
+fn a_limit_that_is_always_the_true_one_converges_at_once() {
+    for scenario in scenarios::all().iter().filter(|scenario| scenario.limiters == 1) {
+        let took = run(scenario, 1, || Box::new(Oracle::new())).convergence;
+        assert!(took.is_nan() || took <= 1.0, "{}: {took} s", scenario.name);
+    }
+}

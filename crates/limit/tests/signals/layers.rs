@@ -195,3 +195,25 @@ async fn a_call_that_is_refused_is_no_report() {
     assert!(refused.is_err());
     assert_eq!(recorder.told(start), [(100, Latency(100, None), 1, 1), (100, Latency(100, None), 0, 1)]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn all_that_left_are_told_whoever_looked_or_was_refused_meanwhile() {
+    for refuses in [false, true] {
+        let recorder = Recorder::default();
+        let layer = LimitLayer::with_policy(recorder.clone()).release_at(ReleaseAt::Head);
+        let stream = service_fn(async |_: Request<Full<Bytes>>| {
+            let body = Scripted::new().data("").wait(STEP).data("a").eager();
+            Ok::<_, io::Error>(Response::new(body))
+        });
+        let answer = layer.layer(stream).oneshot(Request::default()).await.unwrap();
+        if refuses {
+            let statuses = tokio::join!(ask(&layer, ""), ask(&layer, ""), ask(&layer, ""));
+            assert_eq!(statuses.2, StatusCode::SERVICE_UNAVAILABLE);
+        } else {
+            assert_eq!(layer.handle().stats().in_flight, 0);
+        }
+        http_body_util::BodyExt::collect(answer.into_body()).await.unwrap();
+        let told: u32 = recorder.observations().iter().map(|told| told.departed).sum();
+        assert_eq!(told, if refuses { 3 } else { 1 }, "{refuses}");
+    }
+}

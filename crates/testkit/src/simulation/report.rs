@@ -18,7 +18,7 @@ pub struct Report {
     pub ideal_shed: f64,
     /// Refused at first while the load was low, as a share of the requests of that time.
     pub false_shed: f64,
-    /// Seconds until the limit, smoothed over 5 s, is between 0.7 and 1.5 times the true one and stays there; the
+    /// Seconds until the limit, smoothed over 5 s of the same phase, is between 0.7 and 1.5 times the true one and stays there; the
     /// longest of all phases in which more comes than can be served.
     pub convergence: f64,
     /// Mean limit over the true one.
@@ -165,16 +165,19 @@ impl Recorder {
 
     fn convergence(&self, scenario: &Scenario, truths: &[Truth]) -> f64 {
         let alpha = 1.0 - (-(TICK as f64) / 5e9).exp();
-        let mut smooth = self.samples.first().map_or(0.0, |sample| f64::from(sample.limit));
         let mut longest = f64::NAN;
         for (at, phase) in scenario.phases.iter().enumerate() {
             let from = seconds(phase.from_s);
             let until = scenario.phases.get(at + 1).map_or(self.end, |next| seconds(next.from_s));
             let mut last_outside = None;
+            // Anew in each phase: what is left of the limit before is not slowness of the controller.
+            let mut smooth = None;
             let samples = self.samples.iter().filter(|sample| (from..until).contains(&sample.at));
             for sample in samples {
-                smooth += alpha * (f64::from(sample.limit) - smooth);
-                if !(0.7..=1.5).contains(&(smooth / truths[at].limit)) {
+                let limit = f64::from(sample.limit);
+                let smoothed = smooth.map_or(limit, |smooth| smooth + alpha * (limit - smooth));
+                smooth = Some(smoothed);
+                if !(0.7..=1.5).contains(&(smoothed / truths[at].limit)) {
                     last_outside = Some(sample.at);
                 }
             }

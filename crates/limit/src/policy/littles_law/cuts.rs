@@ -41,7 +41,11 @@ impl Cuts {
 
     /// Judges by a later window, under a lower limit.
     pub(super) fn judge(&mut self, limit: f64, reading: &Reading) -> Verdict {
-        if reading.censored || limit >= self.judged.min(self.effective()) {
+        if reading.censored || self.first.censored {
+            // At least one of the two is only known to be longer.
+            return Verdict::Useful;
+        }
+        if limit >= self.judged.min(self.effective()) {
             return Verdict::Unclear;
         }
         let first = &self.first;
