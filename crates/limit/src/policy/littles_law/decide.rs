@@ -53,7 +53,10 @@ impl LittlesLaw {
             self.limit = probe.limit;
         }
         self.cuts = None;
-        self.lower(0.9 * self.limit, Reason::Overload);
+        // While nothing else is known, the first of them says where the limit was too high, and the others nothing more.
+        let ceiling = *self.overloaded.get_or_insert(self.limit);
+        self.raise(0.9 * self.limit, Reason::Overload);
+        self.growth = Growth::from(self.limit, ceiling);
         let rate = self.throughput.rate().unwrap_or(0.0);
         self.settle(in_flight, rate);
     }
@@ -63,6 +66,7 @@ impl LittlesLaw {
         let (limit, rate) = (self.limit, self.throughput.rate());
         let reading = self.track_mut(kind).close(limit, rate);
         self.signal = kind;
+        self.overloaded = None;
         self.discard_windows();
 
         if let Some(probe) = self.probes.take() {

@@ -2,6 +2,9 @@
 /// lead as far beyond it.
 const CURVE: f64 = 0.003;
 
+/// Below this share of the ceiling, so after more than one cut, growth is as fast as at the start.
+const FAR: f64 = 0.7;
+
 /// How the limit grows while it binds and there is no queue.
 ///
 /// By half each time, until the first queue. After a decrease as CUBIC does (RFC 9438), with increases in place of time:
@@ -35,6 +38,12 @@ impl Growth {
         if self.slow_start {
             return 1.5 * limit;
         }
+        if limit < FAR * self.ceiling {
+            // From 1 on there has to be a whole one more.
+            let next = (1.5 * limit).max(limit + 1.0).min(FAR * self.ceiling);
+            *self = Self::from(next, self.ceiling);
+            return next;
+        }
         self.steps += 1.0;
         let planned = self.ceiling * (1.0 + CURVE * self.steps.powi(3));
         // A hundredth at least, or else the plateau takes for ever where windows are long.
@@ -57,6 +66,18 @@ mod tests {
         let steps: Vec<_> = limits.windows(2).map(|pair| pair[1] - pair[0]).collect();
         assert!(steps[0] > 10.0 && steps[4] < 1.0 && steps[9] > 10.0, "{limits:?}");
         assert!((95.0..105.0).contains(&limits[5]), "{limits:?}");
+    }
+
+    #[test]
+    fn far_below_the_ceiling_it_is_as_fast_as_at_the_start() {
+        let mut growth = Growth::from(1.0, 20.0);
+        let mut limits = vec![1.0];
+        for _ in 0..6 {
+            limits.push(growth.next(limits[limits.len() - 1]));
+        }
+        assert_eq!(limits[..5], [1.0, 2.0, 3.0, 4.5, 6.75]);
+        // From there on as after a single cut.
+        assert_eq!((limits[6], growth.next(14.0)), (14.0, Growth::from(14.0, 20.0).next(14.0)));
     }
 
     #[test]

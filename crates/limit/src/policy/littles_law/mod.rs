@@ -50,6 +50,8 @@ pub struct LittlesLaw {
 
     phase: Phase,
     growth: Growth,
+    /// The limit before a run of overloads: no window has closed since.
+    overloaded: Option<f64>,
     cuts: Option<Cuts>,
     probes: Probes,
 
@@ -85,6 +87,7 @@ impl LittlesLaw {
             throughput: Throughput::default(),
             phase: Phase::Run,
             growth: Growth::new(),
+            overloaded: None,
             cuts: None,
             probes: Probes::new(),
             epoch: None,
@@ -240,6 +243,7 @@ impl Policy for LittlesLaw {
         self.open_windows();
         self.phase = Phase::Run;
         self.growth = Growth::from(self.limit, self.limit);
+        self.overloaded = None;
         self.cuts = None;
         self.probes.take();
         self.reason = Reason::Set;
