@@ -81,6 +81,7 @@ impl<B: Body, G: Guard> Body for Guarded<B, G> {
     type Data = B::Data;
     type Error = B::Error;
 
+    #[inline]
     fn poll_frame(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,

@@ -57,6 +57,7 @@ impl<B: Body<Data = Bytes>, C> Body for ResponseBody<B, C> {
     type Data = Bytes;
     type Error = B::Error;
 
+    #[inline]
     fn poll_frame(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,

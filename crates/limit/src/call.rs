@@ -18,7 +18,7 @@ use crate::{
     budgets::Claim,
     limiter::Limiter,
     permit::{Permit, now},
-    policy::LittlesLaw,
+    policy::{LittlesLaw, Signal},
     rules::Rules,
 };
 
@@ -161,7 +161,7 @@ where
                     Ok(response) => classify.response(response).unwrap_or(Outcome::Success),
                     Err(error) => classify.error(error),
                 };
-                permit.end(outcome, None);
+                permit.end(outcome, Some(Signal::Latency { output_tokens: None }));
                 Poll::Ready(answer.map_err(CallError::Inner))
             }
             StateProjection::Refused { retry_after, .. } => {

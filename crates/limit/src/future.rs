@@ -17,6 +17,7 @@ use crate::{
     guard::Held,
     layer::Shared,
     permit::Permit,
+    policy::Signal,
     waiters::Turn,
     waiting::{Waited, Waiting},
 };
@@ -155,7 +156,7 @@ impl<C: Clone> Exchange<C> {
         let response = match answer {
             Ok(response) => response,
             Err(error) => {
-                self.permit.end(self.classify.error(&error), None);
+                self.permit.end(self.classify.error(&error), Some(Signal::Latency { output_tokens: None }));
                 return Err(error);
             }
         };

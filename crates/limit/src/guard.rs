@@ -1,4 +1,5 @@
 use dashpot_body::{End, Guard, Verdict};
+use dashpot_core::Outcome;
 use http::HeaderMap;
 
 use crate::{permit::Permit, policy::Signal};
@@ -24,7 +25,8 @@ impl<C> Guard for Held<C> {
         // Where a layer further in reads the events, the first that is content counts: a server may begin with a ping.
         let is_content = self.verdict.report().is_none_or(|report| report.first_content().is_some());
         if is_content {
-            let is_signal = self.verdict.is_stream() && self.verdict.stated().is_none();
+            let may_succeed = matches!(self.verdict.stated(), None | Some(Outcome::Success));
+            let is_signal = self.verdict.is_stream() && may_succeed;
             self.permit.first(is_signal.then_some(Signal::FirstToken));
         }
     }
@@ -39,11 +41,14 @@ impl<C> Guard for Held<C> {
 
     fn end(self, end: End) {
         let outcome = self.verdict.outcome(end);
-        let tokens = self.verdict.report().and_then(|report| report.output_tokens());
         if end == End::Dropped && self.verdict.stated().is_none() && self.permit.awaits_first() {
             // Dropping the permit tells that the client has left.
             return;
         }
-        self.permit.end(outcome, tokens.and_then(|tokens| tokens.try_into().ok()));
+        let latency = (!self.verdict.is_stream()).then(|| {
+            let tokens = self.verdict.report().and_then(|report| report.output_tokens());
+            Signal::Latency { output_tokens: tokens.and_then(|tokens| tokens.try_into().ok()) }
+        });
+        self.permit.end(outcome, latency);
     }
 }

@@ -110,7 +110,7 @@ impl<C> LimitLayer<C> {
     /// No more than `capacity` keys have a limit at once, whatever clients send. For a new one makes room whichever was
     /// used longest ago of those that have nothing in flight; what it had learned is gone. One that has something in
     /// flight never goes, since two limits for one upstream would be twice the limit: if all have, the new key's
-    /// requests share the layer's own limit.
+    /// requests share the layer's own limit, and each looks through all keys for one to let go.
     ///
     /// Take [handles](Self::keyed_handle) after this: it makes all limits anew.
     ///
@@ -142,7 +142,8 @@ impl<C> LimitLayer<C> {
     /// rule of Netflix' concurrency-limits. Requests of no partition, or of an unknown one, are sure of nothing.
     ///
     /// A share is rounded down to whole exchanges, but one at least, unless it is 0. With [`wait`](Self::wait), requests of
-    /// a partition that has room in its share need not stand behind those of others.
+    /// a partition that has room in its share need not stand behind those of others; but the places to wait have no
+    /// shares, and one partition can take all of them.
     ///
     /// With [`keyed`](Self::keyed), these are shares of each key's limit. Take [handles](Self::handle) after this: it makes
     /// all limits anew.

@@ -13,7 +13,7 @@ use crate::{
 
 /// One slot, from admission until it is given back, and what is learned on the way.
 ///
-/// Dropped without an [`end`](Self::end), it tells that whoever asked has left.
+/// Dropped without an [`end`](Self::end), it tells that whoever asked has left before anything came.
 #[derive(Debug)]
 pub(crate) struct Permit {
     limiter: Arc<Limiter>,
@@ -26,8 +26,6 @@ pub(crate) struct Permit {
     held: bool,
     /// From admission until something came; zero if that was not measured.
     first: Option<Duration>,
-    /// Whether the policy knows the sample already.
-    told: bool,
     /// Whether the end was told.
     over: bool,
 }
@@ -47,7 +45,6 @@ impl Permit {
             deadline: None,
             held: true,
             first: None,
-            told: false,
             over: false,
         }
     }
@@ -81,7 +78,6 @@ impl Permit {
         let value = now.saturating_duration_since(admitted);
         self.first = Some(value);
         if let Some(signal) = signal {
-            self.told = true;
             self.limiter.try_report(now, self.sample(admitted, signal, value));
         }
     }
@@ -94,19 +90,21 @@ impl Permit {
         }
     }
 
-    /// The exchange is over, with this outcome. `output_tokens` are those of an answer that came whole.
-    pub(crate) fn end(mut self, outcome: Outcome, output_tokens: Option<u32>) {
+    /// The exchange is over, with this outcome. `latency` is the signal of an answer that came whole; a stream's is its
+    /// first content, or none.
+    pub(crate) fn end(mut self, outcome: Outcome, latency: Option<Signal>) {
         self.over = true;
         self.release();
         if let Outcome::Overload { .. } = outcome {
             self.limiter.report(now(), Event::Overload);
         } else if let Some(admitted) = self.measured_from {
             let now = now();
-            let event = if outcome == Outcome::Success && !self.told {
-                let value = self.first.unwrap_or_else(|| now.saturating_duration_since(admitted));
-                self.sample(admitted, Signal::Latency { output_tokens }, value)
-            } else {
-                Event::Departure
+            let event = match latency {
+                Some(signal) if outcome == Outcome::Success => {
+                    let value = self.first.unwrap_or_else(|| now.saturating_duration_since(admitted));
+                    self.sample(admitted, signal, value)
+                }
+                _ => Event::Departure,
             };
             self.limiter.try_report(now, event);
         }
@@ -128,13 +126,12 @@ impl Drop for Permit {
             return;
         }
         let now = now();
-        if self.first.is_none() && self.deadline.is_some_and(|deadline| deadline.is_past(now)) {
+        if self.deadline.is_some_and(|deadline| deadline.is_past(now)) {
             // A layer further out has cut the exchange off in time: no client's whim, but an upstream that is too slow.
             self.limiter.report(now, Event::Overload);
         } else if let Some(admitted) = self.measured_from {
             let waited = now.saturating_duration_since(admitted);
-            let left = Event::Left { admitted, waited };
-            self.limiter.try_report(now, if self.first.is_none() { left } else { Event::Departure });
+            self.limiter.try_report(now, Event::Left { admitted, waited });
         }
     }
 }

@@ -99,7 +99,8 @@ pub struct Sample {
 pub enum Signal {
     /// From admission to the first content of a stream: does not depend on how long the answer is.
     FirstToken,
-    /// From admission to the end of an answer that came whole.
+    /// From admission to the first bytes of an answer that comes whole: it was done by then, and how fast the client reads
+    /// is no matter. To the head, if there are none.
     Latency {
         /// Tokens that the upstream wrote, if known: what they took is no wait.
         output_tokens: Option<u32>,

@@ -54,9 +54,8 @@ async fn a_stream_is_one_sample_of_its_first_content_and_later_a_departure() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_stream_without_content_is_a_latency() {
-    check([("done at once", read(events(words(&["ping", "done"]))), vec![(200, Latency(200, None), 0, 1)])])
-        .await;
+async fn a_stream_without_content_is_no_sample() {
+    check([("done at once", read(events(words(&["ping", "done"]))), vec![(200, Departure, 0, 1)])]).await;
 }
 
 #[tokio::test(start_paused = true)]
