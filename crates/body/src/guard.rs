@@ -13,6 +13,9 @@ pub trait Guard {
     /// A frame with bytes in it passes. Called before [`release`](Self::release) where both are due.
     fn data(&mut self) {}
 
+    /// Whoever polls the body has to wait for its next frame.
+    fn pending(&mut self) {}
+
     /// Trailers pass. Called before [`end`](Self::end), and not at all for most bodies.
     fn trailers(&mut self, trailers: &HeaderMap) {
         let _ = trailers;

@@ -1,14 +1,14 @@
 use std::{
     pin::Pin,
-    task::{Context, Poll, ready},
+    task::{Context, Poll},
 };
 
 use bytes::Buf;
-use http::{Method, Response};
+use http::Response;
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
-use crate::{Guard, ReleaseAt, Tracked};
+use crate::{Asked, Guard, ReleaseAt, Tracked};
 
 pin_project! {
     /// A body that holds a guard to its end, and tells the guard how it ended.
@@ -50,18 +50,18 @@ impl<B: Body, G: Guard> Guarded<B, G> {
         Self::of(Tracked::new(body), guard, release_at)
     }
 
-    /// Holds `guard` to the end of the body of `response`, the answer to a request with `method`.
+    /// Holds `guard` to the end of the body of `response`, the answer to a request that `asked` so.
     ///
     /// Beyond [`new`](Self::new) it knows what the head says, as [`Tracked::answer`] does.
     #[inline]
     pub fn response(
-        method: &Method,
+        asked: impl Into<Asked>,
         response: Response<B>,
         guard: G,
         release_at: ReleaseAt,
     ) -> Response<Self> {
         let (head, body) = response.into_parts();
-        let body = Self::of(Tracked::answer(body, method, &head), guard, release_at);
+        let body = Self::of(Tracked::answer(body, asked.into(), &head), guard, release_at);
         Response::from_parts(head, body)
     }
 
@@ -87,7 +87,12 @@ impl<B: Body, G: Guard> Body for Guarded<B, G> {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
         let mut this = self.project();
-        let polled = ready!(this.body.as_mut().poll_frame(cx));
+        let Poll::Ready(polled) = this.body.as_mut().poll_frame(cx) else {
+            if let Some(guard) = &mut this.held.guard {
+                guard.pending();
+            }
+            return Poll::Pending;
+        };
         if let Some(Ok(frame)) = &polled {
             this.held.frame(frame);
         }

@@ -1,11 +1,15 @@
 #![doc = include_str!("../README.md")]
 
+mod asked;
 mod guard;
 mod guarded;
+mod head;
 mod tracked;
 mod verdict;
 
+pub use asked::Asked;
 pub use guard::{End, Guard, ReleaseAt};
 pub use guarded::Guarded;
+pub use head::Head;
 pub use tracked::{Tracked, is_bodiless};
 pub use verdict::Verdict;

@@ -4,11 +4,11 @@ use std::{
 };
 
 use bytes::Buf;
-use http::{HeaderMap, Method, StatusCode, header::CONTENT_LENGTH, response::Parts};
+use http::{HeaderMap, StatusCode, header::CONTENT_LENGTH, response::Parts};
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
-use crate::End;
+use crate::{Asked, End};
 
 pin_project! {
     /// A body that knows how it ended, or would have ended if it were dropped now.
@@ -38,13 +38,13 @@ impl<B: Body> Tracked<B> {
         Self { body, missing, end, over: false, unsent: false }
     }
 
-    /// Tracks the body of an answer with this head, to a request with `method`.
+    /// Tracks the body of an answer with this head, to a request that `asked` so.
     ///
     /// Beyond [`new`](Self::new) it knows what the head says: `Content-Length` states the length of a body that has no
     /// size hint, and a body that [is not sent](is_bodiless) is complete when it is dropped without a poll.
-    pub fn answer(body: B, method: &Method, head: &Parts) -> Self {
+    pub fn answer(body: B, asked: impl Into<Asked>, head: &Parts) -> Self {
         let mut tracked = Self::new(body);
-        if is_bodiless(method, head.status) {
+        if is_bodiless(asked, head.status) {
             // Its stated length is that of another body.
             (tracked.missing, tracked.unsent) = (None, true);
         } else if tracked.missing.is_none() {
@@ -120,16 +120,17 @@ impl<B: Body> Body for Tracked<B> {
     }
 }
 
-/// Whether an answer with this status, to a request with this method, has no body whatever its headers say (RFC 9112,
+/// Whether an answer with this status, to a request that `asked` so, has no body whatever its headers say (RFC 9112,
 /// section 6.3). Hyper drops the body that it is given unread over HTTP/1, but over HTTP/2 it reads it all the same.
 ///
 /// So it is for a protocol upgrade (101, or 2xx to CONNECT): the connection that begins there is not a body.
 #[must_use]
-pub fn is_bodiless(method: &Method, status: StatusCode) -> bool {
-    method == Method::HEAD
+pub fn is_bodiless(asked: impl Into<Asked>, status: StatusCode) -> bool {
+    let asked = asked.into();
+    asked == Asked::Head
         || status.is_informational()
         || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
-        || method == Method::CONNECT && status.is_success()
+        || asked == Asked::Connect && status.is_success()
 }
 
 fn content_length(headers: &HeaderMap) -> Option<u64> {

@@ -1,7 +1,9 @@
 #![doc = include_str!("../README.md")]
 
+mod call;
 mod classify;
 mod deadline;
+mod keyed;
 mod outcome;
 mod priority;
 mod rate_limits;
@@ -11,8 +13,10 @@ mod retry;
 mod tenant;
 mod timestamp;
 
+pub use call::{CallError, ResultClassify};
 pub use classify::{Classify, HttpClassify};
 pub use deadline::{Deadline, grpc_timeout};
+pub use keyed::Keyed;
 pub use outcome::Outcome;
 pub use priority::Priority;
 pub use rate_limits::{Allowance, RateLimits};

@@ -1,4 +1,7 @@
-use std::{fmt::Write as _, time::Duration};
+use std::{
+    fmt::{self, Write as _},
+    time::Duration,
+};
 
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 
@@ -12,6 +15,18 @@ pub struct Rejection {
     status: StatusCode,
     retry_after: Option<Duration>,
 }
+
+impl fmt::Display for Rejection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.reason)?;
+        match self.retry_after {
+            Some(after) => write!(f, "; try again in {after:?}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl std::error::Error for Rejection {}
 
 impl Rejection {
     /// A refusal with 503 by `layer` (its name) for `reason` (words that a caller may read).
@@ -104,6 +119,13 @@ impl Rejection {
         response
     }
 
+    /// The refusal of a request with these headers: as [gRPC](Self::grpc) if they are those of a gRPC call, else as a
+    /// [problem](Self::problem).
+    #[must_use]
+    pub fn response(&self, headers: &HeaderMap) -> Response<String> {
+        if is_grpc(headers) { self.grpc().map(|()| String::new()) } else { self.problem() }
+    }
+
     /// Never 0, which readers take for "not said".
     fn retry_after_millis(&self) -> Option<u64> {
         let millis = self.retry_after?.as_nanos().div_ceil(1_000_000).max(1);
@@ -121,10 +143,10 @@ pub fn is_grpc(headers: &HeaderMap) -> bool {
 }
 
 /// Words with what a format cannot hold escaped, one character at a time.
-struct Escaped(&'static str, fn(char, &mut std::fmt::Formatter<'_>) -> std::fmt::Result);
+struct Escaped(&'static str, fn(char, &mut fmt::Formatter<'_>) -> fmt::Result);
 
 impl Escaped {
-    fn json(c: char, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+    fn json(c: char, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match c {
             '"' | '\\' => write!(f, "\\{c}"),
             c if c < ' ' => write!(f, "\\u{:04x}", u32::from(c)),
@@ -133,7 +155,7 @@ impl Escaped {
     }
 
     /// As `grpc-message` wants it: space to tilde but `%` as they are, the other bytes percent-encoded.
-    fn percent(c: char, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+    fn percent(c: char, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if matches!(c, ' '..='~') && c != '%' {
             return f.write_char(c);
         }
@@ -141,8 +163,8 @@ impl Escaped {
     }
 }
 
-impl std::fmt::Display for Escaped {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Display for Escaped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.chars().try_for_each(|c| (self.1)(c, f))
     }
 }

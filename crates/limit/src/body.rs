@@ -5,8 +5,8 @@ use std::{
 };
 
 use bytes::Bytes;
-use dashpot_body::{Guarded, ReleaseAt};
-use http::{Method, Response};
+use dashpot_body::{Asked, Guarded, ReleaseAt};
+use http::Response;
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
@@ -40,12 +40,12 @@ pin_project! {
 
 impl<B: Body, C> ResponseBody<B, C> {
     pub(crate) fn held(
-        method: &Method,
+        asked: Asked,
         response: Response<B>,
         held: Held<C>,
         release_at: ReleaseAt,
     ) -> Response<Self> {
-        Guarded::response(method, response, held, release_at).map(|body| Self { kind: Kind::Held { body } })
+        Guarded::response(asked, response, held, release_at).map(|body| Self { kind: Kind::Held { body } })
     }
 
     pub(crate) fn refusal(words: Bytes) -> Self {

@@ -1,5 +1,4 @@
 use std::{
-    error::Error,
     fmt,
     marker::PhantomData,
     pin::Pin,
@@ -8,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use dashpot_core::{Classify, Outcome};
+use dashpot_core::{CallError, Classify, Outcome, ResultClassify};
 use pin_project_lite::pin_project;
 use tower_layer::Layer;
 use tower_service::Service;
@@ -16,6 +15,7 @@ use tower_service::Service;
 use crate::{
     Handle, Policy,
     budgets::Claim,
+    layer::rejection,
     limiter::Limiter,
     permit::{Permit, now},
     policy::{LittlesLaw, Signal},
@@ -73,20 +73,6 @@ impl<S, C: Clone> Layer<S> for CallLimitLayer<C> {
 
     fn layer(&self, inner: S) -> Self::Service {
         CallLimit { inner, limiter: self.limiter.clone(), classify: self.classify.clone() }
-    }
-}
-
-/// Takes every answer for a success and every error for a failure, neither of which says how much there is to do.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct ResultClassify;
-
-impl<R, E> Classify<R, E> for ResultClassify {
-    fn response(&self, _: &R) -> Option<Outcome> {
-        Some(Outcome::Success)
-    }
-
-    fn error(&self, _: &E) -> Outcome {
-        Outcome::Failure
     }
 }
 
@@ -165,7 +151,7 @@ where
                 Poll::Ready(answer.map_err(CallError::Inner))
             }
             StateProjection::Refused { retry_after, .. } => {
-                Poll::Ready(Err(CallError::Full(Full { retry_after: *retry_after })))
+                Poll::Ready(Err(CallError::Refused(rejection(*retry_after))))
             }
         }
     }
@@ -176,53 +162,3 @@ impl<F: fmt::Debug, C> fmt::Debug for CallFuture<F, C> {
         f.debug_struct("CallFuture").finish_non_exhaustive()
     }
 }
-
-/// Why a call gave no answer.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum CallError<E> {
-    /// It was refused.
-    Full(Full),
-    /// The inner service's own error, unchanged.
-    Inner(E),
-}
-
-impl<E: fmt::Display> fmt::Display for CallError<E> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Full(full) => full.fmt(f),
-            Self::Inner(error) => error.fmt(f),
-        }
-    }
-}
-
-impl<E: Error + 'static> Error for CallError<E> {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        match self {
-            Self::Full(_) => None,
-            // Displayed as that error itself, so its source is this one's.
-            Self::Inner(error) => error.source(),
-        }
-    }
-}
-
-/// As many calls are in flight as the upstream can take.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Full {
-    retry_after: Duration,
-}
-
-impl Full {
-    /// When a new try has a chance.
-    #[must_use]
-    pub fn retry_after(&self) -> Duration {
-        self.retry_after
-    }
-}
-
-impl fmt::Display for Full {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the upstream has as much to do as it can take; try again in {:?}", self.retry_after)
-    }
-}
-
-impl Error for Full {}

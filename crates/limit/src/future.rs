@@ -5,9 +5,9 @@ use std::{
 };
 
 use bytes::Bytes;
-use dashpot_body::{ReleaseAt, Verdict};
+use dashpot_body::{Asked, ReleaseAt, Verdict};
 use dashpot_core::{Classify, Deadline};
-use http::{Method, Request, Response};
+use http::{Request, Response};
 use http_body::Body;
 use pin_project_lite::pin_project;
 use tower_service::Service;
@@ -57,33 +57,6 @@ pub(crate) struct Exchange<C> {
     classify: C,
     release_at: ReleaseAt,
     asked: Asked,
-}
-
-/// What the end of an answer's body depends on, of its request's method: one byte to move, where that is 24.
-#[derive(Clone, Copy)]
-enum Asked {
-    Head,
-    Connect,
-    Other,
-}
-
-impl Asked {
-    fn of(method: &Method) -> Self {
-        match *method {
-            Method::HEAD => Self::Head,
-            Method::CONNECT => Self::Connect,
-            _ => Self::Other,
-        }
-    }
-
-    /// One that stands for all of these.
-    fn method(self) -> Method {
-        match self {
-            Self::Head => Method::HEAD,
-            Self::Connect => Method::CONNECT,
-            Self::Other => Method::GET,
-        }
-    }
 }
 
 impl<S, B, C> ResponseFuture<S, B, C>
@@ -144,7 +117,7 @@ impl<C: Clone> Exchange<C> {
             permit: permit.with(deadline, prompt),
             classify: shared.classify.clone(),
             release_at: shared.release_at,
-            asked: Asked::of(request.method()),
+            asked: request.method().into(),
         }
     }
 
@@ -162,7 +135,7 @@ impl<C: Clone> Exchange<C> {
         };
         let verdict = Verdict::new(self.classify, &response);
         let held = Held::new(self.permit, verdict);
-        Ok(ResponseBody::held(&self.asked.method(), response, held, self.release_at))
+        Ok(ResponseBody::held(self.asked, response, held, self.release_at))
     }
 }
 

@@ -28,7 +28,7 @@ impl KeyedHandle {
     /// While the handle lives the key keeps its limit, as if something were in flight.
     #[must_use]
     pub fn get(&self, key: &str) -> Option<Handle> {
-        self.0.keyed.as_ref()?.find(key).map(Handle::new)
+        self.0.keyed.as_ref()?.get(key).map(Handle::new)
     }
 
     /// Each key's limit at this moment, in no order.

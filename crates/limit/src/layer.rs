@@ -17,7 +17,6 @@ use crate::{
     limiter::{Limiter, Queued},
     limits::Limits,
     policy::LittlesLaw,
-    refusal::{self, Refuse},
     rules::Rules,
     waiters::Wait,
 };
@@ -28,6 +27,9 @@ use crate::{
 pub struct LimitLayer<C = HttpClassify> {
     pub(crate) shared: Shared<C>,
 }
+
+/// Makes the answer to a request that is refused, from its headers.
+type Refuse = Arc<dyn Fn(Rejection, &HeaderMap) -> Response<Bytes> + Send + Sync>;
 
 /// What each service needs of its layer.
 pub(crate) struct Shared<C> {
@@ -54,7 +56,7 @@ impl LimitLayer {
                 classify: HttpClassify,
                 release_at: ReleaseAt::End,
                 wait: None,
-                refuse: Arc::new(refusal::default),
+                refuse: Arc::new(|rejection, headers| rejection.response(headers).map(Bytes::from)),
             },
         }
     }
@@ -274,9 +276,13 @@ impl<C> Shared<C> {
         headers: &HeaderMap,
     ) -> Response<Bytes> {
         let retry_after = limiter.refuse(now, claim);
-        let rejection = Rejection::new("limit", "the upstream has as much to do as it can take");
-        (self.refuse)(rejection.with_retry_after(retry_after), headers)
+        (self.refuse)(rejection(retry_after), headers)
     }
+}
+
+/// A slot may be free after this time.
+pub(crate) fn rejection(retry_after: Duration) -> Rejection {
+    Rejection::new("limit", "the upstream has as much to do as it can take").with_retry_after(retry_after)
 }
 
 impl<C: Clone> Clone for Shared<C> {

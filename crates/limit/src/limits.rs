@@ -1,9 +1,10 @@
 use std::sync::Arc;
 
+use dashpot_core::Keyed;
 use http::Request;
 use http_body::Body;
 
-use crate::{Head, budgets::Claim, keyed::Keyed, limiter::Limiter, permit::now, rules::Rules};
+use crate::{Head, budgets::Claim, limiter::Limiter, permit::now, rules::Rules};
 
 /// All limiters of a layer.
 #[derive(Debug)]
@@ -11,7 +12,7 @@ pub(crate) struct Limits {
     pub(crate) rules: Rules,
     /// Of all requests without one of their own.
     pub(crate) default: Arc<Limiter>,
-    pub(crate) keyed: Option<Keyed>,
+    pub(crate) keyed: Option<Keyed<Limiter>>,
 }
 
 /// Where a request belongs.
@@ -35,7 +36,7 @@ impl Limits {
         let head = Head::of(request);
         let own = self.keyed.as_ref().and_then(|keyed| {
             let key = self.rules.key(&head)?;
-            keyed.limiter(&key, || self.rules.limiter(now()))
+            keyed.get_or_make(&key, || self.rules.limiter(now()))
         });
         Place { default, own, claim: self.rules.claim(&head) }
     }

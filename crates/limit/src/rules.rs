@@ -1,6 +1,6 @@
 use std::{borrow::Cow, fmt, sync::Arc, time::Instant};
 
-use dashpot_core::Tenant;
+use dashpot_core::Keyed;
 
 use crate::{
     Head, Policy,
@@ -9,9 +9,6 @@ use crate::{
     partitions::{Partitions, ROUNDING},
     tokens::Tokens,
 };
-
-/// As long as the name of a tenant may be, so that keys take little room whoever chooses them.
-pub(crate) const MAX_KEY: usize = Tenant::MAX_LEN;
 
 /// So many can be told apart by the bits of a word, with one for those of no partition.
 const MAX_PARTITIONS: usize = 63;
@@ -81,7 +78,7 @@ impl Rules {
 
     pub(crate) fn key<'a>(&self, head: &Head<'a>) -> Option<Cow<'a, str>> {
         let (_, key) = self.keyed.as_ref()?;
-        key(head).filter(|key| key.len() <= MAX_KEY)
+        key(head).filter(|key| key.len() <= Keyed::<Limiter>::MAX_KEY_LEN)
     }
 
     pub(crate) fn claim(&self, head: &Head<'_>) -> Claim {

@@ -24,10 +24,10 @@ async fn a_call_holds_its_slot_until_it_is_answered_and_another_is_refused() {
     let handle = layer.handle();
     let first = tokio::spawn(layer.layer(service_fn(slow)).oneshot("first"));
     sleep(SECOND / 2).await;
-    let Err(CallError::Full(full)) = layer.layer(service_fn(slow)).oneshot("second").await else {
+    let Err(CallError::Refused(full)) = layer.layer(service_fn(slow)).oneshot("second").await else {
         panic!("admitted");
     };
-    assert!(full.retry_after() >= SECOND);
+    assert!(full.retry_after() >= Some(SECOND));
     assert_eq!(handle.stats().in_flight, 1);
     assert_eq!(first.await.unwrap().unwrap(), 5);
     let stats = handle.stats();

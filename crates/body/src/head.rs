@@ -13,7 +13,9 @@ pub struct Head<'a> {
 }
 
 impl<'a> Head<'a> {
-    pub(crate) fn of<B: Body>(request: &'a Request<B>) -> Self {
+    /// Of this request.
+    #[must_use]
+    pub fn of<B: Body>(request: &'a Request<B>) -> Self {
         Self {
             method: request.method(),
             uri: request.uri(),

@@ -4,51 +4,60 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use crate::limiter::Limiter;
+use crate::Tenant;
 
-/// Limiters by key, as many as fit.
+/// Values by key, as many as fit: what a layer keeps for each upstream, model or tenant.
+///
+/// Keys are compared as they are. For a new key makes room whichever was used longest ago of those that nobody holds; one
+/// that somebody holds never goes, so there are never two values for one key.
 ///
 /// One lock, for arithmetic only: a look-up takes about as long as it takes to hash the key.
-pub(crate) struct Keyed {
+pub struct Keyed<T> {
     capacity: usize,
-    recent: Mutex<Recent>,
+    recent: Mutex<Recent<T>>,
 }
 
 /// In a ring, from the one that was used longest ago to the newest.
-#[derive(Default)]
-struct Recent {
+struct Recent<T> {
     index: HashMap<Arc<str>, usize>,
-    ring: Vec<Node>,
+    ring: Vec<Node<T>>,
     newest: usize,
 }
 
-struct Node {
+struct Node<T> {
     key: Arc<str>,
-    limiter: Arc<Limiter>,
+    value: Arc<T>,
     newer: usize,
     older: usize,
 }
 
-impl Keyed {
-    pub(crate) fn new(capacity: usize) -> Self {
+impl<T> Keyed<T> {
+    /// The longest key, in bytes: as long as the name of a tenant may be. A layer takes a longer one for none, so that keys
+    /// take little room whoever chooses them.
+    pub const MAX_KEY_LEN: usize = Tenant::MAX_LEN;
+
+    /// Room for so many keys.
+    #[must_use]
+    pub fn new(capacity: usize) -> Self {
         Self { capacity, recent: Mutex::default() }
     }
 
-    /// The limiter of `key`; `None` if there is none, and no room for it since all others are in use.
-    pub(crate) fn limiter(&self, key: &str, make: impl FnOnce() -> Arc<Limiter>) -> Option<Arc<Limiter>> {
+    /// The value of `key`, made if there is none; `None` if there is no room for it since all others are held, by
+    /// whatever has a clone of their `Arc`.
+    pub fn get_or_make(&self, key: &str, make: impl FnOnce() -> Arc<T>) -> Option<Arc<T>> {
         let mut recent = self.lock();
-        if let Some(limiter) = recent.touch(key) {
-            return Some(limiter);
+        if let Some(value) = recent.touch(key) {
+            return Some(value);
         }
         if !recent.make_room(self.capacity) {
             return None;
         }
         drop(recent);
-        // Without the lock: this runs a policy's own code. Meanwhile somebody else may do the same.
+        // Without the lock: this runs the caller's code. Meanwhile somebody else may do the same.
         let (key, made) = (Arc::from(key), make());
         let mut recent = self.lock();
-        if let Some(limiter) = recent.touch(&key) {
-            return Some(limiter);
+        if let Some(value) = recent.touch(&key) {
+            return Some(value);
         }
         if !recent.make_room(self.capacity) {
             return None;
@@ -59,26 +68,63 @@ impl Keyed {
         Some(made)
     }
 
-    pub(crate) fn find(&self, key: &str) -> Option<Arc<Limiter>> {
+    /// The value of `key`, if there is one.
+    #[must_use]
+    pub fn get(&self, key: &str) -> Option<Arc<T>> {
         let recent = self.lock();
-        recent.index.get(key).map(|&at| recent.ring[at].limiter.clone())
+        recent.index.get(key).map(|&at| recent.ring[at].value.clone())
     }
 
-    pub(crate) fn all(&self) -> Vec<(Arc<str>, Arc<Limiter>)> {
-        self.lock().ring.iter().map(|node| (node.key.clone(), node.limiter.clone())).collect()
+    /// All keys and values at this moment, in no order.
+    #[must_use]
+    pub fn all(&self) -> Vec<(Arc<str>, Arc<T>)> {
+        self.lock().ring.iter().map(|node| (node.key.clone(), node.value.clone())).collect()
     }
 
-    pub(crate) fn len(&self) -> usize {
+    /// How many keys there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
         self.lock().ring.len()
     }
 
-    fn lock(&self) -> MutexGuard<'_, Recent> {
+    /// Whether there is no key.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Forgets the keys whose values `keep` does not want and nobody holds. Looks at all of them.
+    pub fn retain(&self, keep: impl Fn(&T) -> bool) {
+        let mut recent = self.lock();
+        let (mut old, capacity) = (std::mem::take(&mut *recent), self.capacity);
+        let mut gone = Vec::new();
+        let mut at = if old.ring.is_empty() { 0 } else { old.oldest() };
+        let mut nodes: Vec<_> = std::mem::take(&mut old.ring).into_iter().map(Some).collect();
+        while let Some(node) = nodes.get_mut(at).and_then(Option::take) {
+            at = node.newer;
+            if Arc::strong_count(&node.value) > 1 || keep(&node.value) {
+                recent.insert(node.key, node.value, capacity);
+            } else {
+                gone.push(node);
+            }
+        }
+        drop(recent);
+        drop(gone);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Recent<T>> {
         self.recent.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Recent {
-    fn touch(&mut self, key: &str) -> Option<Arc<Limiter>> {
+impl<T> Default for Recent<T> {
+    fn default() -> Self {
+        Self { index: HashMap::new(), ring: Vec::new(), newest: 0 }
+    }
+}
+
+impl<T> Recent<T> {
+    fn touch(&mut self, key: &str) -> Option<Arc<T>> {
         let at = *self.index.get(key)?;
         if at != self.newest {
             let Node { newer, older, .. } = self.ring[at];
@@ -86,7 +132,7 @@ impl Recent {
             self.ring[newer].older = older;
             self.link(at);
         }
-        Some(self.ring[at].limiter.clone())
+        Some(self.ring[at].value.clone())
     }
 
     /// Turns the ring until the oldest can go; those in use count as used just now.
@@ -95,9 +141,9 @@ impl Recent {
             return true;
         }
         for _ in 0..self.ring.len() {
-            // Permits, those who wait and handles hold their limiter, and clones are made under the lock only: one that
-            // nobody else holds has nothing in flight, and will not have.
-            if Arc::strong_count(&self.ring[self.oldest()].limiter) == 1 {
+            // Whoever uses a value holds it, and clones are made under the lock only: one that nobody else holds is not in
+            // use, and will not be.
+            if Arc::strong_count(&self.ring[self.oldest()].value) == 1 {
                 return true;
             }
             self.newest = self.oldest();
@@ -106,8 +152,8 @@ impl Recent {
     }
 
     /// In the place of the oldest, if there is no other: what was there is handed out, to be dropped without the lock.
-    fn insert(&mut self, key: Arc<str>, limiter: Arc<Limiter>, capacity: usize) -> Option<Node> {
-        let mut node = Node { key: key.clone(), limiter, newer: 0, older: 0 };
+    fn insert(&mut self, key: Arc<str>, value: Arc<T>, capacity: usize) -> Option<Node<T>> {
+        let mut node = Node { key: key.clone(), value, newer: 0, older: 0 };
         if self.ring.len() < capacity {
             let at = self.ring.len();
             self.ring.push(node);
@@ -138,7 +184,7 @@ impl Recent {
 }
 
 /// Without the keys, which may be tenants' names.
-impl fmt::Debug for Keyed {
+impl<T> fmt::Debug for Keyed<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Keyed").field("capacity", &self.capacity).finish_non_exhaustive()
     }
@@ -147,13 +193,12 @@ impl fmt::Debug for Keyed {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{permit::now, policy::Fixed, rules::Rules};
 
-    fn limiter() -> Arc<Limiter> {
-        Rules::new(Fixed::new(1)).limiter(now())
+    fn value() -> Arc<()> {
+        Arc::new(())
     }
 
-    fn keys(keyed: &Keyed) -> Vec<String> {
+    fn keys(keyed: &Keyed<()>) -> Vec<String> {
         let mut keys: Vec<_> = keyed.all().into_iter().map(|(key, _)| key.to_string()).collect();
         keys.sort();
         keys
@@ -163,28 +208,46 @@ mod tests {
     fn the_one_used_longest_ago_makes_room() {
         let keyed = Keyed::new(3);
         for key in ["a", "b", "c", "a", "d"] {
-            assert!(keyed.limiter(key, limiter).is_some());
+            assert!(keyed.get_or_make(key, value).is_some());
         }
         assert_eq!(keys(&keyed), ["a", "c", "d"]);
         for key in ["c", "e", "f"] {
-            assert!(keyed.limiter(key, limiter).is_some());
+            assert!(keyed.get_or_make(key, value).is_some());
         }
         assert_eq!(keys(&keyed), ["c", "e", "f"]);
     }
 
     #[test]
+    fn those_that_are_not_kept_go_and_the_others_keep_their_order() {
+        let keyed = Keyed::new(4);
+        let made = |n: u32| keyed.get_or_make(&n.to_string(), || Arc::new(n)).unwrap();
+        let held = made(1);
+        [2, 3, 4, 2].map(made);
+        keyed.retain(|n| n % 2 == 0);
+        assert_eq!(keyed.len(), 3);
+        drop(held);
+        [5, 6].map(made);
+        let mut keys: Vec<_> = keyed.all().into_iter().map(|(_, n)| *n).collect();
+        keys.sort_unstable();
+        assert_eq!(keys, [2, 4, 5, 6], "1 was the oldest");
+        keyed.retain(|_| false);
+        assert!(keyed.is_empty());
+        assert_eq!(*made(7), 7);
+    }
+
+    #[test]
     fn one_in_use_stays_and_if_all_are_there_is_none_for_another() {
         let keyed = Keyed::new(2);
-        let a = keyed.limiter("a", limiter).unwrap();
+        let a = keyed.get_or_make("a", value).unwrap();
         for key in ["b", "c", "d"] {
-            assert!(keyed.limiter(key, limiter).is_some());
+            assert!(keyed.get_or_make(key, value).is_some());
         }
         assert_eq!(keys(&keyed), ["a", "d"]);
-        let d = keyed.limiter("d", limiter).unwrap();
-        assert!(keyed.limiter("e", || panic!("none is made in vain")).is_none());
-        assert!(Arc::ptr_eq(&a, &keyed.limiter("a", limiter).unwrap()));
+        let d = keyed.get_or_make("d", value).unwrap();
+        assert!(keyed.get_or_make("e", || panic!("none is made in vain")).is_none());
+        assert!(Arc::ptr_eq(&a, &keyed.get_or_make("a", value).unwrap()));
         drop(d);
-        assert!(keyed.limiter("e", limiter).is_some());
+        assert!(keyed.get_or_make("e", value).is_some());
         assert_eq!(keys(&keyed), ["a", "e"]);
     }
 
@@ -196,7 +259,7 @@ mod tests {
         ) {
             let keyed = Keyed::new(capacity);
             // From the oldest to the newest, with who is in use.
-            let mut list: Vec<(String, Vec<Arc<Limiter>>)> = Vec::new();
+            let mut list: Vec<(String, Vec<Arc<()>>)> = Vec::new();
             for (key, what) in steps {
                 let key = key.to_string();
                 if what == 0 {
@@ -205,7 +268,7 @@ mod tests {
                     }
                     continue;
                 }
-                let limiter = keyed.limiter(&key, limiter);
+                let value = keyed.get_or_make(&key, value);
                 let known = list.iter().position(|(other, _)| *other == key);
                 if let Some(at) = known {
                     let entry = list.remove(at);
@@ -213,7 +276,7 @@ mod tests {
                 } else {
                     if list.len() == capacity {
                         let Some(idle) = list.iter().position(|(_, held)| held.is_empty()) else {
-                            proptest::prop_assert!(limiter.is_none());
+                            proptest::prop_assert!(value.is_none());
                             continue;
                         };
                         // Those in use that were passed over count as just used.
@@ -223,10 +286,10 @@ mod tests {
                     list.push((key, Vec::new()));
                 }
                 let (_, held) = list.last_mut().unwrap();
-                let limiter = limiter.unwrap();
-                proptest::prop_assert!(held.iter().all(|other| Arc::ptr_eq(other, &limiter)));
+                let value = value.unwrap();
+                proptest::prop_assert!(held.iter().all(|other| Arc::ptr_eq(other, &value)));
                 if what == 2 {
-                    held.push(limiter);
+                    held.push(value);
                 }
                 let mut expected: Vec<_> = list.iter().map(|(key, _)| key.clone()).collect();
                 expected.sort();

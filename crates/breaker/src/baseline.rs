@@ -1,0 +1,76 @@
+use std::time::Duration;
+
+use crate::{
+    atomic::{AtomicU64, Ordering::Relaxed},
+    rules::Slow,
+};
+
+/// So many answers make the first average.
+const FIRST: u64 = 20;
+
+/// After these each answer weighs as much as one of so many.
+const WEIGHT: u64 = 100;
+
+/// How long answers usually take to begin.
+///
+/// A word of a number of answers (8 bits) and their average in nanoseconds. Where two threads add at once one of them is
+/// lost, which an average does not mind.
+#[derive(Debug, Default)]
+pub(crate) struct Baseline(AtomicU64);
+
+impl Baseline {
+    /// Whether an answer was slow. One that was not becomes part of the average.
+    pub(crate) fn is_slow(&self, slow: Slow, took: Duration) -> bool {
+        let factor = match slow {
+            Slow::Than(bound) => return took > bound,
+            Slow::TimesBaseline(factor) => factor,
+        };
+        let word = self.0.load(Relaxed);
+        let (count, mean) = (word >> 56, (word & !(0xff << 56)) as f64);
+        let took = took.as_nanos() as f64;
+        if count >= FIRST && took > factor * mean {
+            return true;
+        }
+        let count = (count + 1).min(WEIGHT);
+        let mean = mean + (took - mean) / count as f64;
+        self.0.store(count << 56 | mean as u64 & !(0xff << 56), Relaxed);
+        false
+    }
+
+    /// The average; `None` until there is one.
+    pub(crate) fn mean(&self) -> Option<Duration> {
+        let word = self.0.load(Relaxed);
+        (word >> 56 >= FIRST).then(|| Duration::from_nanos(word & !(0xff << 56)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slow_is_so_many_times_the_average_of_those_that_are_not() {
+        let (baseline, slow) = (Baseline::default(), Slow::TimesBaseline(10.0));
+        let millis = |n| baseline.is_slow(slow, Duration::from_millis(n));
+        assert!(!millis(5000), "nothing is known yet");
+        for _ in 0..200 {
+            assert!(!millis(100));
+        }
+        let mean = baseline.mean().unwrap();
+        assert!(mean > Duration::from_millis(100) && mean < Duration::from_millis(200), "{mean:?}");
+        for _ in 0..1000 {
+            assert!(millis(5000), "what is slow does not become usual");
+        }
+        assert_eq!(baseline.mean(), Some(mean));
+        assert!(!millis(500));
+    }
+
+    #[test]
+    fn a_bound_needs_no_average() {
+        let slow = Slow::Than(Duration::from_secs(1));
+        let baseline = Baseline::default();
+        assert!(baseline.is_slow(slow, Duration::from_millis(1001)));
+        assert!(!baseline.is_slow(slow, Duration::from_millis(1000)));
+        assert_eq!(baseline.mean(), None);
+    }
+}

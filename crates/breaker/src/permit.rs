@@ -1,0 +1,123 @@
+use std::{sync::Arc, time::Instant};
+
+use dashpot_core::{Deadline, Outcome};
+
+use crate::{
+    breakers::One,
+    machine::{Shown, Ticket},
+};
+
+/// One admitted call, until its outcome is known.
+///
+/// Dropped without an [`end`](Self::end), nobody wants the answer any more. That is no failure, unless the upstream said
+/// nothing for so long that it is the likely reason.
+#[derive(Debug)]
+pub(crate) struct Permit {
+    one: Arc<One>,
+    ticket: Ticket,
+    deadline: Option<Deadline>,
+    /// When it was admitted, if it matters how long answers take to begin.
+    admitted: Option<Instant>,
+    /// Since when the upstream says nothing. The clock is read only when it has kept us waiting.
+    silent_since: Option<Instant>,
+    slow: bool,
+    begun: bool,
+    over: bool,
+}
+
+impl Permit {
+    #[inline]
+    pub(crate) fn new(one: Arc<One>, ticket: Ticket) -> Self {
+        let admitted = one.machine.rules().slow.map(|_| now());
+        Self {
+            one,
+            ticket,
+            deadline: None,
+            admitted,
+            silent_since: None,
+            slow: false,
+            begun: false,
+            over: false,
+        }
+    }
+
+    pub(crate) fn set_deadline(&mut self, deadline: Option<Deadline>) {
+        self.deadline = deadline;
+    }
+
+    /// Nothing is there yet.
+    #[inline]
+    pub(crate) fn pending(&mut self) {
+        if self.silent_since.is_none() {
+            self.silent_since = Some(now());
+        }
+    }
+
+    /// Something has come.
+    #[inline]
+    pub(crate) fn progress(&mut self) {
+        self.silent_since = None;
+    }
+
+    /// Whether the answer has not begun.
+    #[inline]
+    pub(crate) fn awaits_first(&self) -> bool {
+        !self.begun
+    }
+
+    /// The answer begins: the first of it that can be used.
+    pub(crate) fn first(&mut self) {
+        self.begun = true;
+        if let Some(admitted) = self.admitted {
+            self.slow = self.one.machine.is_slow(now().saturating_duration_since(admitted));
+        }
+    }
+
+    #[inline]
+    pub(crate) fn end(mut self, outcome: Outcome) {
+        self.over = true;
+        self.record(match outcome {
+            Outcome::Success if self.slow => Shown::Slow,
+            Outcome::Success => Shown::Success,
+            Outcome::Failure => Shown::Failure { retry_after: None },
+            Outcome::Overload { retry_after } => Shown::Failure { retry_after },
+            Outcome::RateLimited { quota, retry_after } => Shown::RateLimited { quota, retry_after },
+            Outcome::Ignored => Shown::Ignored,
+        });
+    }
+
+    #[inline]
+    fn record(&self, shown: Shown) {
+        let (call, told, threshold) = self.one.machine.record(self.ticket, shown, now);
+        self.one.tell_call(call);
+        if told.is_some() || threshold.is_some() {
+            self.one.tell(told, threshold);
+        }
+    }
+
+    /// Whether it is the upstream's fault that nobody waits any longer.
+    fn is_hung(&self) -> bool {
+        if self.silent_since.is_none() && self.deadline.is_none() {
+            return false;
+        }
+        let now = now();
+        let silence = self.silent_since.map(|since| now.saturating_duration_since(since));
+        silence.is_some_and(|silence| silence >= self.one.machine.rules().silence)
+            || !self.begun && self.deadline.is_some_and(|deadline| deadline.is_past(now))
+    }
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        if !self.over {
+            let is_hung = self.is_hung();
+            self.record(if is_hung { Shown::Failure { retry_after: None } } else { Shown::Ignored });
+        }
+    }
+}
+
+/// The time, on the clock that tests can pause.
+#[inline]
+pub(crate) fn now() -> Instant {
+    tokio::time::Instant::now().into_std()
+}

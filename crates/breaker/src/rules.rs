@@ -1,0 +1,52 @@
+use std::time::Duration;
+
+/// When the breaker opens, for how long, and how it comes back.
+#[derive(Clone, Debug)]
+pub(crate) struct Rules {
+    pub(crate) consecutive: u32,
+    pub(crate) failure_ratio: f64,
+    pub(crate) min_calls: u64,
+    pub(crate) window: Duration,
+    pub(crate) slow: Option<Slow>,
+    pub(crate) slow_ratio: f64,
+    pub(crate) wait: Duration,
+    pub(crate) max_wait: Duration,
+    pub(crate) quota_wait: Option<Duration>,
+    pub(crate) probes: u8,
+    pub(crate) successes: u8,
+    pub(crate) ramp: Duration,
+    pub(crate) silence: Duration,
+}
+
+impl Default for Rules {
+    fn default() -> Self {
+        Self {
+            consecutive: 5,
+            failure_ratio: 0.5,
+            min_calls: 20,
+            window: Duration::from_secs(30),
+            slow: None,
+            slow_ratio: 0.8,
+            wait: Duration::from_secs(1),
+            max_wait: Duration::from_secs(60),
+            quota_wait: Some(Duration::from_secs(60)),
+            probes: 4,
+            successes: 3,
+            ramp: Duration::from_secs(10),
+            silence: Duration::from_secs(30),
+        }
+    }
+}
+
+/// From when on an answer counts as slow: by the time to its first content, or to its head if it comes whole.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Slow {
+    /// It took longer than this.
+    Than(Duration),
+    /// It took longer than so many times what answers that were not slow took on average.
+    ///
+    /// The first 20 answers only make the average, over about the last 100. An upstream that becomes slow by and by takes
+    /// its average along.
+    TimesBaseline(f64),
+}
