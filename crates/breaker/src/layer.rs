@@ -58,7 +58,7 @@ impl<C, F> BreakerLayer<C, F> {
         let bounds = Duration::from_millis(1)..=Duration::from_secs(24 * 60 * 60);
         assert!(bounds.contains(&window), "a window of {window:?} is not from 1 ms to a day");
         self.with_rules(|rules| {
-            (rules.failure_ratio, rules.min_calls, rules.window) = (ratio, min_calls, window)
+            (rules.failure_ratio, rules.min_calls, rules.window) = (ratio, min_calls, window);
         })
     }
 

@@ -86,10 +86,9 @@ fn add(buckets: &[AtomicU64], at: Moment, counts: u64) {
     loop {
         let next = if seen >> 40 == at.tag() {
             // Halved when full: both counts, so that their ratio stays.
-            let full = seen >> 20 & COUNT == COUNT;
-            let kept =
-                if full { (seen >> 20 & COUNT) / 2 << 20 | (seen & COUNT) / 2 } else { seen & !(!0 << 40) };
-            at.tag() << 40 | (kept + counts)
+            let (calls, own) = (seen >> 20 & COUNT, seen & COUNT);
+            let (calls, own) = if calls == COUNT { (calls / 2, own / 2) } else { (calls, own) };
+            at.tag() << 40 | ((calls << 20 | own) + counts)
         } else if seen != 0 && is_before(at, seen >> 40) {
             // Somebody was slow to write this down: it belongs to what is forgotten.
             return;

@@ -222,11 +222,11 @@ mod tests {
         let keyed = Keyed::new(4);
         let made = |n: u32| keyed.get_or_make(&n.to_string(), || Arc::new(n)).unwrap();
         let held = made(1);
-        [2, 3, 4, 2].map(made);
+        let _ = [2, 3, 4, 2].map(made);
         keyed.retain(|n| n % 2 == 0);
         assert_eq!(keyed.len(), 3);
         drop(held);
-        [5, 6].map(made);
+        let _ = [5, 6].map(made);
         let mut keys: Vec<_> = keyed.all().into_iter().map(|(_, n)| *n).collect();
         keys.sort_unstable();
         assert_eq!(keys, [2, 4, 5, 6], "1 was the oldest");
