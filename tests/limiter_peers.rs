@@ -105,7 +105,7 @@ fn envoys_gradient_measures_again_after_five_windows_at_its_lowest_limit() {
 #[test]
 fn failsafe_gives_the_limits_of_its_formula() {
     let mut failsafe = Bench::new(Failsafe::new(MAX));
-    let mut window = |value| {
+    let window = |failsafe: &mut Bench<Failsafe>, value| {
         failsafe.pass(Duration::from_secs(10));
         let limit = failsafe.policy.limit();
         for _ in 1..50 {
@@ -115,14 +115,16 @@ fn failsafe_gives_the_limits_of_its_formula() {
     };
     // Nothing changes: no queue.
     for limit in 21..=30 {
-        assert_eq!(window(ms(1000)), f64::from(limit));
+        assert_eq!(window(&mut failsafe, ms(1000)), f64::from(limit));
     }
     // The median of five is still 1 s.
-    assert_eq!([window(ms(2000)), window(ms(2000))], [31.0, 32.0]);
+    assert_eq!([2000; 2].map(|millis| window(&mut failsafe, ms(millis))), [31.0, 32.0]);
     // Recent 1 + 1/3, baseline 1 + 1/3 * 2/11: 32 * (1 - 35/44) = 6.5 is a queue of 7.
-    assert_eq!(window(ms(2000)), 31.0);
+    assert_eq!(window(&mut failsafe, ms(2000)), 31.0);
+    assert_eq!(failsafe.policy.belief().queue, Some(7.0));
     // Recent 14/9, baseline 1.1506: 31 * 0.2603 is a queue of 9.
-    assert_eq!(window(ms(2000)), 30.0);
+    assert_eq!(window(&mut failsafe, ms(2000)), 30.0);
+    assert_eq!(failsafe.policy.belief().queue, Some(9.0));
 }
 
 /// The same file: a limit of more than five times what was in flight falls, though there is no queue.
