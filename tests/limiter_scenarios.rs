@@ -3,10 +3,10 @@
 //! One seed, and no longer than each needs to show what it is about, so that all of it takes seconds.
 #![allow(clippy::unwrap_used, reason = "a test")]
 
-#[path = "../../../benches/limiter/adapter.rs"]
+#[path = "../benches/limiter/adapter.rs"]
 mod adapter;
 
-use dashpot_limit as limit;
+use dashpot::limit;
 use dashpot_testkit::simulation::{Controller, Oracle, Report, Scenario, scenarios};
 
 use adapter::Simulated;
