@@ -5,8 +5,8 @@
 //!
 //! The first table is the share of good answers: those within the scenario's limit of time, over those that the upstream
 //! could have given or, where fewer came, over those asked for; with the 95 % confidence interval over seeds. A second
-//! one, for each limiter, says what else happened. The same goes to `target/limiter/table.md`, with the limit over time of
-//! six scenarios as pictures beside it.
+//! one, for each limiter, says what else happened, with a dash for what does not apply. The same goes to
+//! `target/limiter/table.md`, with the limit over time of six scenarios as pictures beside it.
 
 #[path = "limiter/adapter.rs"]
 mod adapter;

@@ -64,7 +64,7 @@ fn mean(reports: &[Report], metric: Metric) -> Mean {
 
 fn cell(value: f64) -> String {
     match value {
-        _ if value.is_nan() => String::new(),
+        _ if value.is_nan() => "-".to_owned(),
         _ if value.is_infinite() => "never".to_owned(),
         _ if value >= 100.0 => format!("{value:.0}"),
         _ => format!("{value:.2}"),

@@ -25,7 +25,7 @@ fn samples() -> impl Strategy<Value = Vec<(u64, f64, bool)>> {
 }
 
 proptest! {
-    /// `AIMDLimit.java`: `if (didDrop || rtt > timeout) limit = (int) (limit * backoffRatio); else if (inflight * 2 >= limit) limit++`.
+    /// `AIMDLimit.java` at 784c960: `if (didDrop || rtt > timeout) limit = (int) (limit * backoffRatio); else if (inflight * 2 >= limit) limit++`.
     #[test]
     fn aimd_is_that_of_the_original(samples in samples()) {
         let (mut policy, mut limit, now) = (Aimd::new(), 20_u32, now());
@@ -43,7 +43,7 @@ proptest! {
         }
     }
 
-    /// `VegasLimit.java` without its probes, which come only after 15 samples for each exchange of the limit.
+    /// `VegasLimit.java` at 7989055, without its probes, which come only after 15 samples for each exchange of the limit.
     #[test]
     fn vegas_is_that_of_the_original(samples in samples()) {
         let (mut policy, mut limit, mut no_load, now) = (Vegas::new(), 20.0_f64, 0_u64, now());
@@ -141,5 +141,23 @@ proptest! {
                 prop_assert!((2.0..=50.0).contains(&policy.limit()), "{policy:?}");
             }
         }
+    }
+}
+
+/// `VegasLimit.java`: `probeJitter * 30 * limit <= probeCount`, with a jitter of 0.5 to 1 that is 0.75 and 0.559 here.
+#[test]
+fn vegas_forgets_the_shortest_time_after_so_many_samples_and_an_overload_is_none() {
+    let (mut policy, now) = (Vegas::new().bounds(20, 1000), now());
+    let mut report = |millis| {
+        // So few in flight say nothing of the limit, so it stays at 20; and an overload cannot lower it.
+        policy.observe(now, &observation(now, Duration::from_millis(millis), 1));
+        policy.observe(now, &OVERLOAD);
+        policy.belief().baseline
+    };
+    for (before, after, samples) in [(100, 200, 450), (200, 300, 336)] {
+        for _ in 1..samples {
+            assert_eq!(report(before), Some(Duration::from_millis(before)));
+        }
+        assert_eq!(report(after), Some(Duration::from_millis(after)));
     }
 }

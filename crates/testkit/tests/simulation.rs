@@ -42,6 +42,16 @@ fn before_one_server_the_share_that_waits_is_the_load() {
 }
 
 #[test]
+fn a_refusal_is_called_false_only_up_to_seven_tenths_of_the_load() {
+    for (load, is_calm) in [(0.7, true), (0.71, false)] {
+        let scenario = Scenario::new("", "", load, 8.0, Mix::latency(100.0, 1.0), Slo::Total(10.0));
+        let report = run(&scenario, 1, || Box::new(Oracle::new()));
+        assert!(report.shed > 0.0);
+        assert_eq!(report.false_shed.is_finite(), is_calm, "load {load}: {}", report.false_shed);
+    }
+}
+
+#[test]
 fn every_attempt_has_one_fate() {
     for mut scenario in scenarios::all() {
         scenario.length_s = scenario.length_s.min(45.0);

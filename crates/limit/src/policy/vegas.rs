@@ -13,6 +13,10 @@ const PROBE_AFTER: f64 = 30.0;
 ///
 /// It compares single samples with the shortest one. Where the time varies for its own reasons, as that of a model
 /// does, most samples seem to have queued, and the limit starves.
+///
+/// What differs: an overload has no time here. In the original it counts towards the samples after which the shortest
+/// time is forgotten, and may itself be that time, or become the shortest; then the limit does not fall. And the number of
+/// those samples, 15 to 30 for each exchange of the limit, follows a fixed sequence where the original draws it at random.
 #[derive(Clone, Debug)]
 pub struct Vegas {
     limit: f64,

@@ -3,8 +3,8 @@ use rand_distr::{Distribution as _, Exp1};
 
 use super::{Nanos, Scenario, scenario::Truth, seconds, workload::Request};
 
-/// Where load is at most this much, nothing need be refused.
-const CALM: f64 = 0.8;
+/// Up to this load little need be refused: by Erlang's formula 1.2 % before 32 slots without a queue, and less with one.
+const CALM: f64 = 0.7;
 
 /// The requests of a scenario, one after the other; the same for the same seed, whatever becomes of them.
 #[derive(Debug)]

@@ -6,11 +6,13 @@
 
 mod arrivals;
 mod controller;
+mod live;
 mod report;
 mod run;
 mod scenario;
 pub mod scenarios;
 mod statistics;
+mod timers;
 mod upstream;
 mod workload;
 

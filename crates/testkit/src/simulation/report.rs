@@ -16,7 +16,7 @@ pub struct Report {
     pub shed: f64,
     /// The least share of requests that has to be refused.
     pub ideal_shed: f64,
-    /// Refused at first while the load was low, as a share of the requests of that time.
+    /// Refused at first while the load was at most 0.7, as a share of the requests of that time.
     pub false_shed: f64,
     /// Seconds until the limit, smoothed over 5 s of the same phase, is between 0.7 and 1.5 times the true one and stays there; the
     /// longest of all phases in which more comes than can be served.

@@ -1,12 +1,12 @@
-use std::{cmp::Reverse, collections::BinaryHeap};
-
 use super::{
     Answers, Controller, Exchange, Nanos, Report, Sample, Scenario, Slo,
     arrivals::Arrivals,
+    live::{Live, LiveTable},
     report::Recorder,
     scenario::Truth,
     seconds,
-    upstream::{Id, Progress, Upstream, index},
+    timers::{Timers, What},
+    upstream::{Id, Progress, Upstream},
     workload::{Fate, HIT_TIME, Request},
 };
 
@@ -30,11 +30,8 @@ impl Scenario {
             in_flight: vec![0; controllers.len()],
             controllers,
             upstream: self.upstream(),
-            live: Vec::new(),
-            free: Vec::new(),
-            uses: 0,
-            timers: BinaryHeap::new(),
-            sequence: 0,
+            live: LiveTable::default(),
+            timers: Timers::default(),
             end: seconds(self.length_s),
             recorder: Recorder::new(self),
         };
@@ -49,56 +46,18 @@ struct Simulation<'s> {
     controllers: &'s mut [Box<dyn Controller>],
     in_flight: Vec<u32>,
     upstream: Box<dyn Upstream>,
-    live: Vec<Option<(Id, Live)>>,
-    free: Vec<u32>,
-    /// Tells the uses of one index apart.
-    uses: u64,
-    timers: BinaryHeap<Reverse<Timer>>,
-    /// Orders timers of the same time.
-    sequence: u64,
+    live: LiveTable,
+    timers: Timers,
     end: Nanos,
     recorder: Recorder,
-}
-
-/// An exchange that the upstream or the limiter knows.
-#[derive(Clone, Copy, Debug)]
-struct Live {
-    request: Request,
-    tries: u8,
-    exchange: Exchange,
-    /// When the first token was written, seen or not.
-    first: Option<Nanos>,
-    /// The client is gone, and the upstream does not know.
-    gone: bool,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Timer {
-    at: Nanos,
-    sequence: u64,
-    what: What,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum What {
-    Tick,
-    Phase(usize),
-    /// The client has waited long enough.
-    Patience(Id),
-    /// The client leaves for reasons of its own.
-    Leaves(Id),
-    /// What does not come from the upstream comes.
-    Answer(Id),
-    /// The client of an exchange that is over tries again.
-    Retry(Id),
 }
 
 impl Simulation<'_> {
     fn pass(&mut self, arrivals: &mut Arrivals<'_>) {
         for (at, phase) in self.scenario.phases.iter().enumerate() {
-            self.set(seconds(phase.from_s), What::Phase(at));
+            self.timers.set(seconds(phase.from_s), What::Phase(at));
         }
-        self.set(0, What::Tick);
+        self.timers.set(0, What::Tick);
         let grace = match self.scenario.slo {
             Slo::Total(limit) => seconds(limit),
             // The longest answers take so long.
@@ -106,7 +65,7 @@ impl Simulation<'_> {
         };
         let mut arrival = arrivals.next();
         loop {
-            let timer = self.timers.peek().map_or(Nanos::MAX, |Reverse(timer)| timer.at);
+            let timer = self.timers.next().unwrap_or(Nanos::MAX);
             let upstream = self.upstream.next().unwrap_or(Nanos::MAX);
             let now = timer.min(upstream).min(arrival.0.at);
             if now >= self.end + grace || now >= self.end && self.recorder.is_settled() {
@@ -123,8 +82,7 @@ impl Simulation<'_> {
                 arrival = arrivals.next();
             }
         }
-        let unfinished = self.live.iter().flatten().filter(|(_, live)| !live.gone).count();
-        self.recorder.counts.unfinished = unfinished as u64;
+        self.recorder.counts.unfinished = self.live.iter().filter(|live| !live.gone).count() as u64;
     }
 
     fn attempt(&mut self, now: Nanos, request: Request, tries: u8, calm: bool) {
@@ -152,10 +110,10 @@ impl Simulation<'_> {
         }
         self.in_flight[limiter] += 1;
         self.controllers[limiter].admitted(now, in_flight + 1);
-        let id = self.insert(live);
+        let id = self.live.insert(live);
         match request.fate {
-            Fate::Hit => self.set(now + HIT_TIME, What::Answer(id)),
-            Fate::Failure { after } => self.set(now + after, What::Answer(id)),
+            Fate::Hit => self.timers.set(now + HIT_TIME, What::Answer(id)),
+            Fate::Failure { after } => self.timers.set(now + after, What::Answer(id)),
             Fate::Served | Fate::Stuck { .. } => {
                 if !self.upstream.offer(now, id, &request.work) {
                     let live = self.end(id);
@@ -168,19 +126,19 @@ impl Simulation<'_> {
             }
         }
         if let Some(patience) = request.patience {
-            self.set(now + patience, What::Patience(id));
+            self.timers.set(now + patience, What::Patience(id));
         }
         if let Some(leaves) = request.leaves_after {
-            self.set(now + leaves, What::Leaves(id));
+            self.timers.set(now + leaves, What::Leaves(id));
         }
     }
 
     fn progress(&mut self, now: Nanos) {
         let Some((id, progress)) = self.upstream.advance(now) else { return };
-        let Some(live) = self.get(id) else { return };
+        let Some(live) = self.live.get(id) else { return };
         match progress {
             Progress::End if live.gone => {
-                self.remove(id);
+                self.live.remove(id);
             }
             Progress::End => self.complete(now, id),
             Progress::FirstToken { .. } if live.gone => {}
@@ -190,15 +148,15 @@ impl Simulation<'_> {
                 self.first_token(now, id);
                 if let Fate::Stuck { until } = request.fate {
                     self.upstream.withdraw(now, id);
-                    self.set(now + until, What::Answer(id));
+                    self.timers.set(now + until, What::Answer(id));
                 }
             }
         }
     }
 
     fn fire(&mut self, now: Nanos) {
-        let Some(Reverse(timer)) = self.timers.pop() else { return };
-        match timer.what {
+        let Some(what) = self.timers.pop() else { return };
+        match what {
             What::Tick => self.tick(now),
             What::Phase(at) => {
                 let phase = &self.scenario.phases[at];
@@ -210,20 +168,20 @@ impl Simulation<'_> {
                 self.recorder.phase = at;
             }
             What::Patience(id) => {
-                if self.get(id).is_some_and(|live| !live.gone && live.exchange.first_token.is_none()) {
+                if self.live.get(id).is_some_and(|live| !live.gone && live.exchange.first_token.is_none()) {
                     let live = self.leave(now, id);
                     self.again(now, live);
                 }
             }
             What::Leaves(id) => {
-                if self.get(id).is_some_and(|live| !live.gone) {
+                if self.live.get(id).is_some_and(|live| !live.gone) {
                     let live = self.leave(now, id);
                     self.recorder.closed(&live.request);
                 }
             }
             What::Answer(id) => self.answer(now, id),
             What::Retry(id) => {
-                if let Some(live) = self.remove(id) {
+                if let Some(live) = self.live.remove(id) {
                     self.attempt(now, live.request, live.tries + 1, false);
                 }
             }
@@ -232,7 +190,7 @@ impl Simulation<'_> {
 
     /// What did not come from the upstream has come.
     fn answer(&mut self, now: Nanos, id: Id) {
-        let Some(live) = self.get(id) else { return };
+        let Some(live) = self.live.get(id) else { return };
         match live.request.fate {
             Fate::Stuck { .. } => {
                 let live = self.leave(now, id);
@@ -253,7 +211,7 @@ impl Simulation<'_> {
     }
 
     fn first_token(&mut self, now: Nanos, id: Id) {
-        let Some(live) = self.get(id) else { return };
+        let Some(live) = self.live.get(id) else { return };
         live.first = Some(now);
         if live.exchange.streamed {
             live.exchange.first_token = Some(now);
@@ -278,7 +236,7 @@ impl Simulation<'_> {
     /// The client leaves.
     fn leave(&mut self, now: Nanos, id: Id) -> Live {
         let live = if self.scenario.unnoticed {
-            let live = self.get(id).expect("looked up by the caller");
+            let live = self.live.get(id).expect("looked up by the caller");
             live.gone = true;
             let live = *live;
             let limiter = self.limiter(&live.request);
@@ -298,8 +256,8 @@ impl Simulation<'_> {
     fn again(&mut self, now: Nanos, live: Live) {
         if live.tries < live.request.retries {
             // Held under a key of its own, as if it were gone, until it is time.
-            let id = self.insert(Live { gone: true, ..live });
-            self.set(now + live.request.retry_after, What::Retry(id));
+            let id = self.live.insert(Live { gone: true, ..live });
+            self.timers.set(now + live.request.retry_after, What::Retry(id));
         } else {
             self.recorder.closed(&live.request);
         }
@@ -313,45 +271,16 @@ impl Simulation<'_> {
         let truth = self.truths[self.recorder.phase].limit;
         let in_flight = self.in_flight.iter().sum();
         self.recorder.samples.push(Sample { at: now, limit, in_flight, truth });
-        self.set(now + TICK, What::Tick);
+        self.timers.set(now + TICK, What::Tick);
     }
 
     fn limiter(&self, request: &Request) -> usize {
         request.client as usize % self.in_flight.len()
     }
 
-    fn set(&mut self, at: Nanos, what: What) {
-        self.sequence += 1;
-        self.timers.push(Reverse(Timer { at, sequence: self.sequence, what }));
-    }
-
-    fn insert(&mut self, live: Live) -> Id {
-        self.uses += 1;
-        let at = self.free.pop().unwrap_or_else(|| {
-            self.live.push(None);
-            self.live.len() as u32 - 1
-        });
-        let id = self.uses << 32 | u64::from(at);
-        self.live[at as usize] = Some((id, live));
-        id
-    }
-
-    fn get(&mut self, id: Id) -> Option<&mut Live> {
-        match &mut self.live[index(id)] {
-            Some((held, live)) if *held == id => Some(live),
-            _ => None,
-        }
-    }
-
-    fn remove(&mut self, id: Id) -> Option<Live> {
-        self.get(id)?;
-        self.free.push(index(id) as u32);
-        self.live[index(id)].take().map(|(_, live)| live)
-    }
-
     /// An exchange is over for the limiter and the upstream.
     fn end(&mut self, id: Id) -> Live {
-        let live = self.remove(id).expect("looked up by the caller");
+        let live = self.live.remove(id).expect("looked up by the caller");
         let limiter = self.limiter(&live.request);
         self.in_flight[limiter] -= 1;
         live

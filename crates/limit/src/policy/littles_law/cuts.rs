@@ -51,7 +51,9 @@ impl Cuts {
         let first = &self.first;
         let error = first.error.hypot(reading.error);
         let before = first.level.of(reading.quartile);
-        let expected = (self.effective() - limit) / first.rate;
+        // A wait cannot fall by more than it was: the queue may still have been growing at first.
+        let seen = (before - first.baseline).max(0.0);
+        let expected = ((self.effective() - limit) / first.rate).min(seen);
         let narrowed = (self.effective() / limit).ln();
         let rate_error = (1.0 / first.count + 1.0 / reading.count).sqrt();
         // Less than half of the expected effect is none, where the noise alone would seldom take away the rest.
@@ -62,8 +64,13 @@ impl Cuts {
         } else {
             return Verdict::Unclear;
         };
-        if !futile || reading.middle > before + 2.0 * error {
+        if !futile {
             return Verdict::Useful;
+        }
+        if reading.middle > before + 2.0 * error {
+            // Whatever it is, it was still growing at first.
+            *self = Self { limit: self.limit, ..Self::new(limit, *reading) };
+            return Verdict::Unclear;
         }
         self.futile += 1;
         self.judged = limit;
@@ -105,6 +112,23 @@ mod tests {
         let mut cuts = Cuts::new(40.0, reading(0.2, 200.0));
         assert_eq!(cuts.judge(30.0, &reading(0.2, 150.0)), Verdict::Unclear);
         assert_eq!(cuts.judge(24.0, &reading(0.2, 120.0)), Verdict::Futile);
+    }
+
+    #[test]
+    fn a_queue_that_is_gone_was_one_even_if_it_had_not_grown_to_its_length() {
+        // Of 16 exchanges too many only 4 had waited yet.
+        let mut cuts = Cuts::new(40.0, reading(0.12, 200.0));
+        assert_eq!(cuts.judge(24.0, &reading(0.1, 200.0)), Verdict::Useful);
+    }
+
+    #[test]
+    fn a_wait_that_still_grew_at_first_is_judged_anew_from_there() {
+        let mut cuts = Cuts::new(40.0, reading(0.15, 200.0));
+        assert_eq!(cuts.judge(30.0, &reading(0.2, 150.0)), Verdict::Unclear);
+        assert_eq!(cuts.judge(24.0, &reading(0.2, 120.0)), Verdict::Unclear);
+        assert_eq!(cuts.judge(18.0, &reading(0.2, 90.0)), Verdict::Futile);
+        // What is given back is all of it.
+        assert_eq!(cuts.limit, 40.0);
     }
 
     #[test]

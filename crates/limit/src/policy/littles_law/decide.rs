@@ -64,7 +64,7 @@ impl LittlesLaw {
     /// A window of this kind is full: concludes what it shows.
     pub(super) fn close(&mut self, kind: Kind, in_flight: u32) {
         let (limit, rate) = (self.limit, self.throughput.rate());
-        let reading = self.track_mut(kind).close(limit, rate);
+        let reading = self.track_mut(kind).close(limit, rate, in_flight);
         self.signal = kind;
         self.overloaded = None;
         self.discard_windows();
@@ -82,10 +82,11 @@ impl LittlesLaw {
         let (short, long) = reading.bounds();
         let queue = reading.queue();
         self.queue = Some(queue.max(0.0));
-        if queue > long {
+        // Where the limit is far from being reached, lowering it shortens nothing.
+        if queue > long && (!reading.unused || reading.censored) {
             self.cuts.get_or_insert(Cuts::new(limit, reading));
             let cut = (GAIN * (queue - short)).clamp(0.5, DEEPEST * limit.max(2.0));
-            self.lower(limit - cut, Reason::Queue);
+            self.lower((limit - cut).min(self.growth.before(limit)), Reason::Queue);
             return self.settle(in_flight, reading.rate);
         }
         if !binds {

@@ -2,6 +2,9 @@
 /// lead as far beyond it.
 const CURVE: f64 = 0.003;
 
+/// The factor of an increase at the start.
+const FAST: f64 = 1.5;
+
 /// Below this share of the ceiling, so after more than one cut, growth is as fast as at the start.
 const FAR: f64 = 0.7;
 
@@ -33,14 +36,20 @@ impl Growth {
         Self { slow_start: false, ceiling, steps: -(depth / CURVE).cbrt() }
     }
 
+    /// The highest limit below `limit` that is known to be without a queue, if any: at the start, where a window may be
+    /// over before the queue has its length, the one before.
+    pub(super) fn before(&self, limit: f64) -> f64 {
+        if self.slow_start { limit / FAST } else { limit }
+    }
+
     /// What comes after `limit`.
     pub(super) fn next(&mut self, limit: f64) -> f64 {
         if self.slow_start {
-            return 1.5 * limit;
+            return FAST * limit;
         }
         if limit < FAR * self.ceiling {
             // From 1 on there has to be a whole one more.
-            let next = (1.5 * limit).max(limit + 1.0).min(FAR * self.ceiling);
+            let next = (FAST * limit).max(limit + 1.0).min(FAR * self.ceiling);
             *self = Self::from(next, self.ceiling);
             return next;
         }

@@ -109,3 +109,105 @@ impl Probe {
         0.5 * (reading.baseline / above.max(f64::MIN_POSITIVE)).min(1.0)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::littles_law::{Kind, level::Level};
+
+    fn reading(time: f64) -> Reading {
+        Reading {
+            kind: Kind::Latency,
+            level: Level::both(time),
+            quartile: false,
+            middle: time,
+            error: 0.002,
+            calm_error: 0.002,
+            baseline: 0.1,
+            rate: 200.0,
+            count: 100.0,
+            age: 1.0,
+            peak: 20.0,
+            unused: false,
+            censored: false,
+        }
+    }
+
+    /// One that begins at 100 s, under a limit of 20, when an exchange takes so long.
+    fn begun(before: f64) -> (Probes, Probe) {
+        let mut probes = Probes::new();
+        assert_eq!(probes.start(0.0, 20.0, &reading(before)), None);
+        assert_eq!(probes.start(100.0, 20.0, &reading(before)), Some(14.0));
+        let probe = probes.take().unwrap();
+        (probes, probe)
+    }
+
+    /// How long after a probe that began at 100 s and took a second the next one is due.
+    fn next(probes: &mut Probes, probe: &Probe, found: f64) -> f64 {
+        probes.plan(101.0, probe, &reading(found));
+        let due = (0..).map(|tenths| 0.1 * f64::from(tenths));
+        due.into_iter().find(|after| probes.start(101.0 + after, 20.0, &reading(0.1)).is_some()).unwrap()
+    }
+
+    #[test]
+    fn the_first_is_due_four_windows_after_the_first_reading() {
+        let mut probes = Probes::new();
+        assert_eq!(probes.start(7.0, 20.0, &reading(0.1)), None);
+        assert_eq!(probes.start(10.9, 20.0, &reading(0.1)), None);
+        assert_eq!(probes.start(11.0, 20.0, &reading(0.1)), Some(14.0));
+        assert_eq!(probes.running().unwrap().limit, 20.0);
+    }
+
+    #[test]
+    fn after_one_that_found_a_lower_baseline_the_next_comes_soon() {
+        let (mut probes, probe) = begun(0.15);
+        let after = next(&mut probes, &probe, 0.05);
+        assert!((3.0..=5.1).contains(&after), "{after}");
+    }
+
+    #[test]
+    fn those_that_find_nothing_become_rare_but_do_not_end() {
+        let (mut probes, mut probe) = begun(0.1);
+        let mut afters = Vec::new();
+        for _ in 0..10 {
+            afters.push(next(&mut probes, &probe, 0.1));
+            probe = Probe { started: 100.0, ..probes.take().unwrap() };
+        }
+        assert!(afters[0] < 11.0 && afters[9] > 40.0 && afters[9] < 80.0, "{afters:?}");
+        // Never twice the same, so that several limiters do not stay together.
+        assert!(afters[8..].windows(2).all(|pair| pair[0] != pair[1]), "{afters:?}");
+    }
+
+    #[test]
+    fn what_shows_without_a_probe_need_not_be_probed_for() {
+        let (mut probes, _) = begun(0.1);
+        probes.put_off(100.0);
+        assert_eq!(probes.start(129.0, 20.0, &reading(0.1)), None);
+        assert!(probes.start(130.0, 20.0, &reading(0.1)).is_some());
+    }
+
+    #[test]
+    fn a_shorter_time_than_the_baseline_is_the_baseline() {
+        assert_eq!(begun(0.15).1.share(&reading(0.08)), 1.0);
+    }
+
+    #[test]
+    fn the_same_time_under_a_lower_limit_is_no_queue() {
+        // Half of the way; and from far away no more than by half of the baseline.
+        assert_eq!(begun(0.15).1.share(&reading(0.15)), 0.5);
+        let share = begun(0.5).1.share(&reading(0.5));
+        assert!((share * 0.4 - 0.05).abs() < 1e-9, "{share}");
+    }
+
+    #[test]
+    fn a_time_that_fell_with_the_limit_but_not_to_the_baseline_may_still_be_a_queue() {
+        assert_eq!(begun(0.15).1.share(&reading(0.13)), 0.0);
+    }
+
+    #[test]
+    fn times_of_another_kind_or_of_clients_that_left_say_nothing() {
+        let probe = begun(0.15).1;
+        assert_eq!(probe.share(&Reading { kind: Kind::FirstToken, ..reading(0.05) }), 0.0);
+        assert_eq!(probe.share(&Reading { censored: true, ..reading(0.15) }), 0.0);
+    }
+}

@@ -39,6 +39,9 @@ const VARIATION: f64 = 0.2;
 /// Above this share of exchanges not yet seen the mean says nothing.
 const MISSING: f64 = 0.1;
 
+/// So many times more in flight than is explained are no chance: in a first window of 30 samples it is off by a fifth.
+const UNEXPLAINED: f64 = 2.0;
+
 /// Above this share of clients that left the middle of the times may be their patience.
 const CENSORED: f64 = 0.1;
 
@@ -148,8 +151,9 @@ impl Track {
         self.length.discard();
     }
 
-    /// Closes the window. `limit` is the one under which its exchanges were admitted, `rate` that of departures.
-    pub(super) fn close(&mut self, limit: f64, rate: Option<f64>) -> Reading {
+    /// Closes the window. `limit` is the one under which its exchanges were admitted, `rate` that of departures, and so
+    /// many are in flight now.
+    pub(super) fn close(&mut self, limit: f64, rate: Option<f64>, in_flight: u32) -> Reading {
         let (peak, age) = (self.window.peak(), self.window.age());
         let unused = peak < UNUSED * limit;
         let censored = f64::from(std::mem::take(&mut self.left)) > CENSORED * self.window.count();
@@ -159,7 +163,7 @@ impl Track {
         self.window.reopen();
 
         // Where the longest are not seen, only the quartile is known.
-        let all_seen = missing <= MISSING;
+        let all_seen = missing <= MISSING && !self.begins_with_short_ones(rate, mean, in_flight);
         let level = Level { mean: Some(mean).filter(|_| all_seen), quartile }.map(|time| time);
         let error =
             |of_quartile| if of_quartile { quartile_error } else { deviation / count.max(1.0).sqrt() };
@@ -214,6 +218,15 @@ impl Track {
         };
         self.close_lengths();
         reading
+    }
+
+    /// Whether the first window of all has seen the shorter exchanges only: by Little's law, many more are in flight than
+    /// these can be. (Streams are in flight for longer than to their first token in any case.)
+    fn begins_with_short_ones(&self, rate: Option<f64>, mean: f64, in_flight: u32) -> bool {
+        let explained = rate.map_or(f64::INFINITY, |rate| rate * mean);
+        self.kind == Kind::Latency
+            && self.baseline.is_none()
+            && f64::from(in_flight) > UNEXPLAINED * explained
     }
 
     /// Moves the baseline by a share of the way.

@@ -30,6 +30,9 @@ pub(super) fn scenarios() -> Vec<Scenario> {
     let up_and_down = usual("steps", "32 slots become 16, and 32 again", 1.5, 32.0)
         .then(30.0, |next| (next.slots, next.load) = (16.0, 3.0))
         .then(60.0, |next| (next.slots, next.load) = (32.0, 1.5));
+    let dip = usual("dip", "32 slots become 8, and 32 again; clients wait 500 ms", 1.5, 32.0)
+        .then(30.0, |next| (next.slots, next.load) = (8.0, 6.0))
+        .then(60.0, |next| (next.slots, next.load) = (32.0, 1.5));
     let storm =
         usual("retries", "3 times too much for 20 s, each tried 3 times more; well 30 s later?", 0.7, 32.0)
             .then(20.0, |next| next.load = 3.0)
@@ -50,6 +53,7 @@ pub(super) fn scenarios() -> Vec<Scenario> {
         with(usual("timeouts", "clients wait 500 ms, at twice too much", 2.0, 32.0), |mix| {
             mix.patience_ms = Some(500.0);
         }),
+        with(Scenario { length_s: 90.0, ..dip }, |mix| mix.patience_ms = Some(500.0)),
         with(model("stuck", "one stream in 100 breaks off unnoticed for 60 s", 1.5), |mix| {
             mix.stuck = (0.01, 60_000.0);
         }),
