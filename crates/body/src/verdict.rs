@@ -6,7 +6,7 @@ use crate::End;
 /// What an answer says about its exchange, collected from the head to the end of the body.
 ///
 /// For guards that must know whether the upstream did well, and not only that a body is over. The first of these that
-/// says something counts: the head; the trailers; the [`BodyReport`] of a layer further in that understands the body;
+/// says something counts, but for an allowance that is spent, of which only the body can tell: the head; the trailers; the [`BodyReport`] of a layer further in that understands the body;
 /// how the body ended. A gRPC answer that ends without trailers has failed, as the protocol has it.
 #[derive(Clone, Debug)]
 pub struct Verdict<C> {
@@ -86,12 +86,22 @@ impl<C> Verdict<C> {
     /// The outcome of an exchange whose body ended like this.
     #[must_use]
     pub fn outcome(&self, end: End) -> Outcome {
-        self.stated.or_else(|| self.report.as_ref()?.outcome()).unwrap_or(match end {
-            End::Complete if self.form == Form::Grpc => Outcome::Failure,
-            End::Complete => Outcome::Success,
-            End::Error => Outcome::Failure,
-            End::Dropped => Outcome::Ignored,
-        })
+        let reported = self.report.as_ref().and_then(|report| report.outcome());
+        match (self.stated, reported) {
+            // Whether it is a matter of moments or of a bill only the body says.
+            (
+                Some(Outcome::RateLimited { retry_after, .. }),
+                Some(Outcome::RateLimited { quota: true, retry_after: later }),
+            ) => Outcome::RateLimited { quota: true, retry_after: retry_after.or(later) },
+            (Some(Outcome::Ignored), Some(quota @ Outcome::RateLimited { quota: true, .. })) => quota,
+            (Some(outcome), _) | (None, Some(outcome)) => outcome,
+            (None, None) => match end {
+                End::Complete if self.form == Form::Grpc => Outcome::Failure,
+                End::Complete => Outcome::Success,
+                End::Error => Outcome::Failure,
+                End::Dropped => Outcome::Ignored,
+            },
+        }
     }
 }
 

@@ -23,7 +23,8 @@ impl<C> Guard for Held<C> {
             return;
         }
         // Where a layer further in reads the events, the first that is content counts: a server may begin with a ping.
-        let is_content = self.verdict.report().is_none_or(|report| report.first_content().is_some());
+        let is_content = !self.verdict.is_stream()
+            || self.verdict.report().is_none_or(|report| report.first_content().is_some());
         if is_content {
             let may_succeed = matches!(self.verdict.stated(), None | Some(Outcome::Success));
             let is_signal = self.verdict.is_stream() && may_succeed;

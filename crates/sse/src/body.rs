@@ -10,11 +10,11 @@ use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 use tokio::time::Instant;
 
-use crate::{Observer, watch::Watch};
+use crate::{Observer, watch::Watch, whole::Whole};
 
 pin_project! {
     /// The inner service's body: the same frames, trailers, `size_hint` and `is_end_stream`, watched if it is a stream of
-    /// events.
+    /// events, or an answer of a known dialect that comes whole.
     ///
     /// # Cancel safety
     ///
@@ -27,7 +27,7 @@ pin_project! {
     {
         #[pin]
         body: Tracked<B>,
-        watch: Option<Watch<O>>,
+        watching: Watching<O>,
     }
 
     impl<B, O> PinnedDrop for ResponseBody<B, O>
@@ -37,26 +37,35 @@ pin_project! {
     {
         fn drop(this: Pin<&mut Self>) {
             let this = this.project();
-            if let Some(watch) = this.watch.take() {
+            if let Watching::Stream(watch) = std::mem::replace(this.watching, Watching::Nothing) {
                 watch.end(this.body.end_if_dropped(), Instant::now());
             }
         }
     }
 }
 
+/// What is looked at, until it is over.
+enum Watching<O> {
+    Stream(Watch<O>),
+    Whole(Whole),
+    Nothing,
+}
+
 impl<B: Body, O: Observer> ResponseBody<B, O> {
     pub(crate) fn unwatched(body: B) -> Self {
-        Self { body: Tracked::new(body), watch: None }
+        Self { body: Tracked::new(body), watching: Watching::Nothing }
     }
 
     pub(crate) fn watched(body: Tracked<B>, watch: Watch<O>) -> Self {
-        let mut watch = Some(watch);
-        if let Some(end) = body.end()
-            && let Some(watch) = watch.take()
-        {
+        if let Some(end) = body.end() {
             watch.end(end, Instant::now());
+            return Self { body, watching: Watching::Nothing };
         }
-        Self { body, watch }
+        Self { body, watching: Watching::Stream(watch) }
+    }
+
+    pub(crate) fn whole(body: Tracked<B>, whole: Whole) -> Self {
+        Self { body, watching: Watching::Whole(whole) }
     }
 }
 
@@ -70,7 +79,22 @@ impl<B: Body<Data = Bytes>, O: Observer> Body for ResponseBody<B, O> {
     ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
         let mut this = self.project();
         let polled = ready!(this.body.as_mut().poll_frame(cx));
-        let Some(watch) = this.watch else { return Poll::Ready(polled) };
+        let watch = match this.watching {
+            Watching::Stream(watch) => watch,
+            Watching::Whole(whole) => {
+                if let Some(data) = polled.as_ref().and_then(|frame| frame.as_ref().ok()?.data_ref()) {
+                    whole.data(data);
+                }
+                // At the stated length nobody polls on.
+                if this.body.end_if_dropped() == End::Complete
+                    && let Watching::Whole(whole) = std::mem::replace(this.watching, Watching::Nothing)
+                {
+                    whole.end();
+                }
+                return Poll::Ready(polled);
+            }
+            Watching::Nothing => return Poll::Ready(polled),
+        };
 
         let news = match &polled {
             Some(Ok(frame)) => frame.data_ref().is_some_and(|data| watch.data(data)),
@@ -85,16 +109,15 @@ impl<B: Body<Data = Bytes>, O: Observer> Body for ResponseBody<B, O> {
         if news || end.is_some() {
             let now = Instant::now();
             watch.tell(now);
-            if let Some(end) = end
-                && let Some(watch) = this.watch.take()
-            {
-                watch.end(end, now);
+            if let Some(end) = end {
+                if let Watching::Stream(watch) = std::mem::replace(this.watching, Watching::Nothing) {
+                    watch.end(end, now);
+                }
+                return Poll::Ready(polled);
             }
         }
         // At the stated length nobody polls on, and an outer body that is dropped then asks before this one is.
-        if let Some(watch) = this.watch
-            && this.body.end_if_dropped() == End::Complete
-        {
+        if this.body.end_if_dropped() == End::Complete {
             watch.foresee(End::Complete);
         }
         Poll::Ready(polled)
@@ -113,7 +136,7 @@ impl<B: Body + fmt::Debug, O: Observer> fmt::Debug for ResponseBody<B, O> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ResponseBody")
             .field("body", &self.body)
-            .field("watched", &self.watch.is_some())
+            .field("watched", &!matches!(self.watching, Watching::Nothing))
             .finish()
     }
 }

@@ -14,7 +14,7 @@ use http_body::Body;
 use pin_project_lite::pin_project;
 use tokio::time::Instant;
 
-use crate::{Observer, ResponseBody, head, layer::Shared, watch::Watch};
+use crate::{Observer, ResponseBody, head, layer::Shared, watch::Watch, whole::Whole};
 
 pin_project! {
     /// The answer of an [`SsePassthrough`](crate::SsePassthrough).
@@ -65,7 +65,15 @@ impl<O: Observer> Exchange<O> {
     fn watch<B: Body<Data = Bytes>>(&self, response: Response<B>) -> Response<ResponseBody<B, O>> {
         let (mut head, body) = response.into_parts();
         if !head::is_event_stream(&head.headers) {
-            return Response::from_parts(head, ResponseBody::unwatched(body));
+            let dialect =
+                self.dialect.filter(|_| head::is_json(&head.headers) && !head::is_encoded(&head.headers));
+            let Some(dialect) = dialect else {
+                return Response::from_parts(head, ResponseBody::unwatched(body));
+            };
+            let report = BodyReport::default();
+            head.extensions.insert(report.clone());
+            let body = Tracked::answer(body, &self.method, &head);
+            return Response::from_parts(head, ResponseBody::whole(body, Whole::new(dialect, report)));
         }
         if head::is_encoded(&head.headers) {
             // Events inside a compressed stream cannot be seen, and nothing may be claimed about them.

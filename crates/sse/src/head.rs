@@ -8,9 +8,18 @@ const X_ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering
 
 /// Whether the content type is `text/event-stream`, with whatever parameters.
 pub(crate) fn is_event_stream(headers: &HeaderMap) -> bool {
+    is_type(headers, b"text/event-stream")
+}
+
+/// Whether the content type is `application/json`, with whatever parameters.
+pub(crate) fn is_json(headers: &HeaderMap) -> bool {
+    is_type(headers, b"application/json")
+}
+
+fn is_type(headers: &HeaderMap, wanted: &[u8]) -> bool {
     let Some(value) = headers.get(header::CONTENT_TYPE) else { return false };
     let essence = value.as_bytes().split(|&byte| byte == b';').next().unwrap_or_default();
-    essence.trim_ascii().eq_ignore_ascii_case(b"text/event-stream")
+    essence.trim_ascii().eq_ignore_ascii_case(wanted)
 }
 
 /// Whether the bytes are not the events themselves.

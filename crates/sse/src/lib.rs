@@ -11,6 +11,7 @@ mod observer;
 mod service;
 mod summary;
 mod watch;
+mod whole;
 
 #[cfg(feature = "metrics")]
 pub use metrics::MetricsObserver;

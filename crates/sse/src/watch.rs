@@ -139,8 +139,13 @@ impl<O: Observer> Watch<O> {
         if self.reader.error().is_some() {
             return End::Error;
         }
-        let whole = if self.reader.expects_marker() {
-            self.reader.is_terminated()
+        let whole = if self.reader.is_terminated() {
+            true
+        } else if self.reader.expects_marker() {
+            // Servers that are compatible with OpenAI's chat in all else leave its marker out. Where the body is whole, and
+            // the model has said why it stopped, nothing is missing.
+            let is_chat = matches!(self.dialect, Some(Dialect::OpenAiChat | Dialect::OpenAiCompletions));
+            is_chat && self.reader.finish_reason().is_some() && self.framer.at_boundary()
         } else {
             self.framer.at_boundary()
         };

@@ -76,6 +76,19 @@ async fn an_end_without_the_marker_is_a_truncation() {
 }
 
 #[tokio::test]
+async fn a_chat_that_says_why_it_stopped_needs_no_marker_if_its_body_is_whole() {
+    const FINISH: &str = "data: {\"choices\":[{\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n";
+    let (done, truncated) = ((End::Done, Outcome::Success), (End::Truncated, Outcome::Failure));
+    assert_eq!(read(CHAT, script(&[CONTENT, FINISH])).await, done);
+    assert_eq!(read(CHAT, script(&[CONTENT, FINISH, "data: {"])).await, truncated);
+    assert_eq!(read(CHAT, script(&[CONTENT, FINISH]).error("reset")).await, (End::Reset, Outcome::Failure));
+    let gone = (End::ClientGone, Outcome::Ignored);
+    assert_eq!(leave(CHAT, script(&[CONTENT, FINISH]).forever(), 2).await, gone, "its usage may be to come");
+    let message_delta = "event: message_delta\ndata: {\"type\":\"message_delta\",\"delta\":{\"stop_reason\":\"end_turn\"}}\n\n";
+    assert_eq!(read(MESSAGES, script(&[message_delta])).await, truncated, "that protocol has one always");
+}
+
+#[tokio::test]
 async fn plain_events_are_done_between_two_of_them() {
     let (done, truncated) = ((End::Done, Outcome::Success), (End::Truncated, Outcome::Failure));
     assert_eq!(read("/", script(&["data: a\n\n"])).await, done);

@@ -52,7 +52,7 @@ async fn hardening_can_be_left_out() {
 
 #[tokio::test]
 async fn everything_else_passes_untouched() {
-    for kind in ["application/json", "text/event-streams", "text/plain; text/event-stream"] {
+    for kind in ["application/jsonl", "text/event-streams", "text/plain; text/event-stream"] {
         let given = answer(&[("content-type", kind), ("cache-control", "private")]);
         let before = given.headers().clone();
         assert_eq!(head(post(CHAT), given).await, (before, false));

@@ -11,3 +11,4 @@ mod metrics;
 mod observer;
 mod report;
 mod support;
+mod whole;
