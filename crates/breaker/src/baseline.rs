@@ -11,6 +11,9 @@ const FIRST: u64 = 20;
 /// After these each answer weighs as much as one of so many.
 const WEIGHT: u64 = 100;
 
+/// And each slow probe as one of so many: four make ten times as long usual, within the first quarter of a minute.
+const PROBE_WEIGHT: u64 = 30;
+
 /// How long answers usually take to begin.
 ///
 /// A word of a number of answers (8 bits) and their average in nanoseconds. Where two threads add at once one of them is
@@ -19,8 +22,9 @@ const WEIGHT: u64 = 100;
 pub(crate) struct Baseline(AtomicU64);
 
 impl Baseline {
-    /// Whether an answer was slow. One that was not becomes part of the average.
-    pub(crate) fn is_slow(&self, slow: Slow, took: Duration) -> bool {
+    /// Whether an answer was slow. One that was not becomes part of the average, and so does each probe's: an upstream
+    /// that is slow while nobody bothers it has become so, or else it would stay open for ever.
+    pub(crate) fn is_slow(&self, slow: Slow, took: Duration, is_probe: bool) -> bool {
         let factor = match slow {
             Slow::Than(bound) => return took > bound,
             Slow::TimesBaseline(factor) => factor,
@@ -28,13 +32,15 @@ impl Baseline {
         let word = self.0.load(Relaxed);
         let (count, mean) = (word >> 56, (word & !(0xff << 56)) as f64);
         let took = took.as_nanos() as f64;
-        if count >= FIRST && took > factor * mean {
+        let is_slow = count >= FIRST && took > factor * mean;
+        if is_slow && !is_probe {
             return true;
         }
         let count = (count + 1).min(WEIGHT);
-        let mean = mean + (took - mean) / count as f64;
+        let weight = if is_slow { PROBE_WEIGHT } else { count };
+        let mean = mean + (took - mean) / weight as f64;
         self.0.store(count << 56 | mean as u64 & !(0xff << 56), Relaxed);
-        false
+        is_slow
     }
 
     /// The average; `None` until there is one.
@@ -51,7 +57,7 @@ mod tests {
     #[test]
     fn slow_is_so_many_times_the_average_of_those_that_are_not() {
         let (baseline, slow) = (Baseline::default(), Slow::TimesBaseline(10.0));
-        let millis = |n| baseline.is_slow(slow, Duration::from_millis(n));
+        let millis = |n| baseline.is_slow(slow, Duration::from_millis(n), false);
         assert!(!millis(5000), "nothing is known yet");
         for _ in 0..200 {
             assert!(!millis(100));
@@ -66,11 +72,24 @@ mod tests {
     }
 
     #[test]
+    fn an_upstream_that_is_slow_for_probes_too_has_become_so_after_a_few() {
+        let (baseline, slow) = (Baseline::default(), Slow::TimesBaseline(10.0));
+        for _ in 0..200 {
+            baseline.is_slow(slow, Duration::from_millis(100), false);
+        }
+        for (times, slow_probes) in [(11, 1), (20, 2), (1_000, 4)] {
+            let took = baseline.mean().unwrap() * times;
+            let probes = (0..).take_while(|_| baseline.is_slow(slow, took, true)).count();
+            assert_eq!(probes, slow_probes, "of {took:?}");
+        }
+    }
+
+    #[test]
     fn a_bound_needs_no_average() {
         let slow = Slow::Than(Duration::from_secs(1));
         let baseline = Baseline::default();
-        assert!(baseline.is_slow(slow, Duration::from_millis(1001)));
-        assert!(!baseline.is_slow(slow, Duration::from_millis(1000)));
+        assert!(baseline.is_slow(slow, Duration::from_millis(1001), false));
+        assert!(!baseline.is_slow(slow, Duration::from_millis(1000), false));
         assert_eq!(baseline.mean(), None);
     }
 }

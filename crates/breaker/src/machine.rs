@@ -82,7 +82,7 @@ impl Machine {
         &self.rules
     }
 
-    /// Whether a request that comes now need not wait for anything, since it is likely to be refused.
+    /// Whether a request that comes now is likely to be admitted: if it is not, it need not wait for anything.
     pub(crate) fn is_closed(&self) -> bool {
         let state = self.word.load();
         matches!(state.phase, Phase::Closed | Phase::Recovering) && state.control != Control::ForcedOpen
@@ -119,14 +119,13 @@ impl Machine {
                     if let Some(probe) = self.word.send_probe(state.generation, |state| self.places(state)) {
                         return (Ok(Ticket { probe: Some(probe.round), ..ticket }), told);
                     }
-                    let now = self.word.load();
-                    if now.generation != state.generation {
+                    if self.current(state.generation).is_none() {
                         continue;
                     }
                     if nanos < mark {
                         return (refused(Some(left)), told);
                     }
-                    self.give_up_probes(now, nanos);
+                    self.give_up_probes(state, nanos);
                 }
                 Phase::Recovering => {
                     let since = Duration::from_nanos(nanos.saturating_sub(mark));
@@ -270,8 +269,9 @@ impl Machine {
     /// Probes that take longer than that are no longer waited for, so that it is never stuck. What they show still counts.
     fn give_up_probes(&self, seen: State, nanos: u64) {
         let past = self.past();
-        let Some(state) = self.current(seen.generation) else { return };
-        if state.round == seen.round {
+        // With the lock the mark is that of this round, and not one that was read before somebody else began it.
+        let is_due = self.mark.load(Relaxed) <= nanos;
+        if is_due && self.current(seen.generation).is_some() {
             self.mark.store(now_plus(nanos, past.patience(&self.rules)), Relaxed);
             self.word.change(|state| Some(State { round: state.round.wrapping_add(1), out: 0, ..state }));
         }
@@ -311,9 +311,13 @@ impl Machine {
             return None;
         }
         past.attempt = past.attempt.max(1);
-        past.wait = until.saturating_duration_since(now);
-        let (mark, wait) = (self.nanos(until), past.wait);
-        self.enter(&mut past, state, Phase::Open, Reason::Tripped(reason), mark, Some(wait))
+        let mut mark = self.nanos(until);
+        if state.phase == Phase::Open {
+            mark = mark.max(self.mark.load(Relaxed));
+        }
+        past.wait = Duration::from_nanos(mark.saturating_sub(self.nanos(now)));
+        let wait = Some(past.wait);
+        self.enter(&mut past, state, Phase::Open, Reason::Tripped(reason), mark, wait)
     }
 
     /// Writes a transition down, under the lock: the mark first, which is read after the state.
@@ -389,8 +393,8 @@ impl Machine {
         }
     }
 
-    pub(crate) fn is_slow(&self, took: Duration) -> bool {
-        self.rules.slow.is_some_and(|slow| self.baseline.is_slow(slow, took))
+    pub(crate) fn is_slow(&self, ticket: Ticket, took: Duration) -> bool {
+        self.rules.slow.is_some_and(|slow| self.baseline.is_slow(slow, took, ticket.probe.is_some()))
     }
 }
 

@@ -1,5 +1,7 @@
 use std::time::Duration;
 
+use dashpot_core::MAX_RETRY_AFTER;
+
 use crate::{Reason, Transition, rules::Rules, word::Phase};
 
 /// What only transitions read and write: under a lock.
@@ -47,12 +49,13 @@ impl Past {
         self.attempt = self.attempt.saturating_add(1);
         let doubled = rules.wait.saturating_mul(1_u32.checked_shl(self.attempt - 1).unwrap_or(u32::MAX));
         let mut wait = doubled.min(rules.max_wait).mul_f64(0.5 + self.random());
-        if let (Reason::Quota, Some(quota)) = (reason, rules.quota_wait) {
-            wait = wait.max(quota);
-        }
-        if let Some(hint) = hint {
+        let asked = match hint {
+            Some(hint) => Some(hint.min(MAX_RETRY_AFTER)),
+            None => rules.quota_wait.filter(|_| reason == Reason::Quota),
+        };
+        if let Some(asked) = asked {
             // Whoever else was told the same time must not come back at the same moment.
-            wait = wait.max(hint.mul_f64(1.0 + 0.25 * self.random()));
+            wait = wait.max(asked.saturating_add((asked / 4).mul_f64(self.random())));
         }
         self.wait = wait;
         wait
@@ -60,7 +63,7 @@ impl Past {
 
     /// How long probes are waited for.
     pub(crate) fn patience(&self, rules: &Rules) -> Duration {
-        2 * self.wait.clamp(rules.wait.min(rules.max_wait), rules.max_wait)
+        self.wait.clamp(rules.wait, rules.max_wait).saturating_mul(2)
     }
 
     pub(crate) fn changed(
@@ -93,5 +96,77 @@ impl Past {
         mixed = (mixed ^ mixed >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
         (mixed ^ mixed >> 31) as f64 / u64::MAX as f64
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn within(wait: Duration, least: f64, most: f64) -> bool {
+        (least..=most).contains(&wait.as_secs_f64())
+    }
+
+    #[test]
+    fn each_wait_is_about_twice_the_last_and_none_longer_than_about_the_longest() {
+        let rules = Rules::default();
+        for seed in 0..100 {
+            let mut past = Past::new(seed);
+            for expected in [1, 2, 4, 8, 16, 32, 60, 60].map(f64::from) {
+                let wait = past.next_wait(&rules, Phase::HalfOpen, Reason::Probe, None, 0);
+                assert!(within(wait, 0.5 * expected, 1.5 * expected), "{wait:?}, seed {seed}");
+            }
+            past.attempt = u32::MAX;
+            let wait = past.next_wait(&rules, Phase::HalfOpen, Reason::Probe, None, 0);
+            assert!(within(wait, 30.0, 90.0) && past.patience(&rules) <= 120 * SECOND);
+        }
+    }
+
+    #[test]
+    fn no_two_instances_wait_as_long_as_each_other() {
+        let wait =
+            |seed| Past::new(seed).next_wait(&Rules::default(), Phase::Closed, Reason::Consecutive, None, 0);
+        let mut waits: Vec<_> = (0..100).map(wait).collect();
+        waits.sort();
+        // Spread over the second between a half and one and a half.
+        for (n, wait) in waits.into_iter().enumerate() {
+            let even = 0.5 + n as f64 / 100.0;
+            assert!(within(wait, even - 0.15, even + 0.15), "{wait:?} is number {n}");
+        }
+    }
+
+    #[test]
+    fn who_was_asked_to_stay_away_stays_away_for_so_long_and_not_for_ever() {
+        let rules = Rules::default();
+        let wait = |reason, hint| Past::new(1).next_wait(&rules, Phase::Closed, reason, hint, 0);
+        assert!(within(wait(Reason::Consecutive, Some(20 * SECOND)), 20.0, 25.0));
+        assert!(within(wait(Reason::Consecutive, Some(SECOND / 100)), 0.5, 1.5));
+        assert!(within(wait(Reason::Quota, None), 60.0, 75.0));
+        assert!(within(wait(Reason::Quota, Some(5 * SECOND)), 5.0, 6.25), "it knows better");
+        assert!(wait(Reason::Quota, Some(Duration::MAX)) <= MAX_RETRY_AFTER * 5 / 4);
+        let rules = Rules { quota_wait: Some(Duration::MAX), ..rules };
+        let until_reset = Past::new(1).next_wait(&rules, Phase::Closed, Reason::Quota, None, 0);
+        assert_eq!(until_reset, Duration::MAX);
+    }
+
+    #[test]
+    fn two_healthy_windows_make_good_what_was_and_less_does_not() {
+        let rules = Rules::default();
+        for (healthy, attempt) in [(59, 4), (60, 1)] {
+            let mut past = Past::new(1);
+            (past.attempt, past.closed_at) = (3, 1_000_000_000);
+            let nanos = past.closed_at + healthy * 1_000_000_000;
+            past.next_wait(&rules, Phase::Closed, Reason::Consecutive, None, nanos);
+            assert_eq!(past.attempt, attempt, "after {healthy} s");
+        }
+    }
+
+    #[test]
+    fn that_it_would_have_opened_is_said_once_in_a_window() {
+        let mut past = Past::new(1);
+        let said = [0, 1, 29, 30, 31, 60].map(|s| past.threshold(s * 1_000_000_000, 30 * SECOND));
+        assert_eq!(said, [true, false, false, true, false, true]);
     }
 }

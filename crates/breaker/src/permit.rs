@@ -69,7 +69,8 @@ impl Permit {
     pub(crate) fn first(&mut self) {
         self.begun = true;
         if let Some(admitted) = self.admitted {
-            self.slow = self.one.machine.is_slow(now().saturating_duration_since(admitted));
+            let took = now().saturating_duration_since(admitted);
+            self.slow = self.one.machine.is_slow(self.ticket, took);
         }
     }
 

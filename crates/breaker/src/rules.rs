@@ -38,7 +38,7 @@ impl Default for Rules {
     }
 }
 
-/// From when on an answer counts as slow: by the time to its first content, or to its head if it comes whole.
+/// From when on an answer counts as slow: by the time to its first content, or to its first byte if it comes whole.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Slow {
@@ -47,6 +47,6 @@ pub enum Slow {
     /// It took longer than so many times what answers that were not slow took on average.
     ///
     /// The first 20 answers only make the average, over about the last 100. An upstream that becomes slow by and by takes
-    /// its average along.
+    /// its average along; one that does so at once, for probes as well, after a few of them.
     TimesBaseline(f64),
 }

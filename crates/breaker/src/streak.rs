@@ -5,12 +5,15 @@ use crate::atomic::{AtomicU64, Ordering::Relaxed};
 pub(crate) struct Streak(AtomicU64);
 
 impl Streak {
-    /// How many there are now.
+    /// How many there are now; none if the generation is over.
     pub(crate) fn one_more(&self, generation: u32) -> u32 {
         let own = u64::from(generation) << 32;
-        let more = |word: u64| if word & !0xffff_ffff == own { word + 1 } else { own | 1 };
-        let before = self.0.fetch_update(Relaxed, Relaxed, |word| Some(more(word)));
-        more(before.unwrap_or_else(|word| word)) as u32
+        let more = |word: u64| {
+            let newer = ((word >> 32) as u32).wrapping_sub(generation) as i32;
+            let count = if newer == 0 { (word as u32).saturating_add(1) } else { 1 };
+            (newer <= 0).then_some(own | u64::from(count))
+        };
+        self.0.fetch_update(Relaxed, Relaxed, more).ok().and_then(more).map_or(0, |word| word as u32)
     }
 
     /// A success has broken it. Mostly there is none, and nothing to be written.
@@ -19,7 +22,8 @@ impl Streak {
         let word = self.0.load(Relaxed);
         if word as u32 != 0 && word >> 32 == u64::from(generation) {
             // If somebody has added one meanwhile, that failure came after this success.
-            let _ = self.0.compare_exchange(word, 0, Relaxed, Relaxed);
+            let none = u64::from(generation) << 32;
+            let _ = self.0.compare_exchange(word, none, Relaxed, Relaxed);
         }
     }
 }
