@@ -27,19 +27,14 @@ use tokio::runtime::Handle;
 use tower::{Service, ServiceBuilder};
 
 use crate::{
-    config::Config,
-    exchange,
-    intake::IntakeLayer,
-    limit::{self, ModelLimitLayer},
-    metrics,
-    proxy::Proxy,
+    breaker, config::Config, exchange, intake::IntakeLayer, limit, metrics, model::ModelLayer, proxy::Proxy,
 };
 
 /// Routes, whether this process is on its way out, and what it should leave to the next.
 #[derive(Clone, Debug)]
 pub(crate) struct App {
     pub(crate) router: Router,
-    pub(crate) limit: LimitHandle,
+    model: ModelLayer,
     draining: Arc<AtomicBool>,
 }
 
@@ -47,16 +42,21 @@ impl App {
     pub(crate) fn new(config: &Config) -> Result<Self, String> {
         let draining = Arc::new(AtomicBool::new(false));
         let metrics = metrics::install()?;
-        let limit = ModelLimitLayer::new(&config.limit);
-        let handle = limit.handle();
+        let model =
+            ModelLayer { limit: limit::layer(&config.limit), breaker: breaker::layer(&config.breaker) };
         let router = Router::new()
-            .fallback_service(stack(config, limit)?)
+            .fallback_service(stack(config, model.clone())?)
             .layer(middleware::from_fn(exchange::track))
             .route("/", get(async || Html(include_str!("page.html"))))
             .route("/healthz", get(async || "ok\n"))
             .route("/readyz", get(ready).with_state(draining.clone()))
-            .route("/metrics", get(render).with_state((metrics, handle.clone())));
-        Ok(Self { router, limit: handle, draining })
+            .route("/metrics", get(render).with_state((metrics, model.clone())));
+        Ok(Self { router, model, draining })
+    }
+
+    /// What the next process may want to know of the upstream.
+    pub(crate) fn limit(&self) -> LimitHandle {
+        self.model.limit.handle()
     }
 
     /// From now on `/readyz` sends new traffic elsewhere.
@@ -65,15 +65,16 @@ impl App {
     }
 }
 
-/// The layers, outermost first. Deadline, rate, cache and queue will stand between intake and limit, breaker and
-/// warm-up between limit and SSE, in this order.
+/// The layers, outermost first. Deadline, rate, cache and queue will stand between intake and limit, warm-up between
+/// breaker and SSE, in this order.
 ///
 /// - The intake is before the limit: a body that is still on its way holds no slot.
-/// - SSE is behind the limit: it tells the limit when the first content of a stream came, how the stream ended, and what
-///   it used. The other way round the limit would take a ping for content, and a broken stream for a good one.
+/// - The breaker is within the limit: what it refuses takes a slot for no time.
+/// - SSE is behind both: it tells them when the first content of a stream came, how the stream ended, and what it used. The
+///   other way round they would take a ping for content, and a broken stream for a good one.
 fn stack(
     config: &Config,
-    limit: ModelLimitLayer,
+    model: ModelLayer,
 ) -> Result<
     impl Service<Request<Body>, Response = Response<Body>, Error = Infallible, Future: Send>
     + Clone
@@ -84,7 +85,7 @@ fn stack(
 > {
     let intake = IntakeLayer::new(&config.intake);
     let sse = SsePassthroughLayer::new().harden_headers(config.sse.harden_headers).observer(MetricsObserver);
-    Ok(ServiceBuilder::new().layer(intake).layer(limit).layer(sse).service(Proxy::new(&config.upstream)?))
+    Ok(ServiceBuilder::new().layer(intake).layer(model).layer(sse).service(Proxy::new(&config.upstream)?))
 }
 
 async fn ready(State(draining): State<Arc<AtomicBool>>) -> (StatusCode, &'static str) {
@@ -95,8 +96,9 @@ async fn ready(State(draining): State<Arc<AtomicBool>>) -> (StatusCode, &'static
     }
 }
 
-async fn render(State((metrics, limit)): State<(PrometheusHandle, LimitHandle)>) -> impl IntoResponse {
-    limit::publish(&limit);
+async fn render(State((metrics, model)): State<(PrometheusHandle, ModelLayer)>) -> impl IntoResponse {
+    limit::publish(&model.limit.handle());
+    breaker::publish(&model.breaker);
     gauge!("gateway_tasks").set(Handle::current().metrics().num_alive_tasks() as f64);
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], metrics.render())
 }

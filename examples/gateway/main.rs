@@ -19,11 +19,13 @@ use tracing_subscriber::filter::{EnvFilter, LevelFilter};
 
 mod activity;
 mod app;
+mod breaker;
 mod config;
 mod exchange;
 mod intake;
 mod limit;
 mod metrics;
+mod model;
 mod proxy;
 mod refusal;
 mod serve;
@@ -66,7 +68,7 @@ async fn run(config: Config) -> Result<(), String> {
     let app = app::App::new(&config)?;
     let signals = serve::Signals::watch().map_err(|error| format!("cannot wait for signals: {error}"))?;
     println!("gateway listening on http://{address}");
-    let limit = app.limit.clone();
+    let limit = app.limit();
     let ended = serve::serve(listener, app, &config, signals).await;
     if let Some(path) = &config.limit.state_file {
         state::write(path, &limit);

@@ -52,6 +52,25 @@ pub enum Reason {
     Operator,
 }
 
+impl Reason {
+    /// In lower case with underscores, as labels of metrics have it. Somebody else's words are not among them.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Consecutive => "consecutive",
+            Self::FailureRatio => "failure_ratio",
+            Self::SlowRatio => "slow_ratio",
+            Self::Quota => "quota",
+            Self::Probe => "probe",
+            Self::Tripped(_) => "tripped",
+            Self::Waited => "waited",
+            Self::Probed => "probed",
+            Self::Recovered => "recovered",
+            Self::Operator => "operator",
+        }
+    }
+}
+
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

@@ -12,6 +12,8 @@ mod handle;
 mod keyed_handle;
 mod layer;
 mod machine;
+#[cfg(feature = "metrics")]
+mod metrics;
 mod past;
 mod permit;
 mod ready_call;
@@ -21,7 +23,11 @@ mod stats;
 mod streak;
 mod window;
 mod word;
+#[cfg(test)]
+mod words_tests;
 
+#[cfg(feature = "metrics")]
+pub use self::metrics::MetricsObserver;
 pub use body::ResponseBody;
 pub use call::{CallBreaker, CallBreakerLayer, CallFuture};
 pub use dashpot_body::Head;

@@ -2,6 +2,8 @@
 
 #[cfg(feature = "body")]
 pub use dashpot_body as body;
+#[cfg(feature = "breaker")]
+pub use dashpot_breaker as breaker;
 pub use dashpot_core as core;
 #[cfg(feature = "limit")]
 pub use dashpot_limit as limit;

@@ -1,0 +1,48 @@
+//! When the upstream is not called: after failures, until probes show that it is back.
+
+use std::time::Duration;
+
+use dashpot::breaker::{BreakerLayer, BreakerState, MetricsObserver, Slow, Stats};
+use metrics::gauge;
+
+use crate::config;
+
+/// So many credentials have a breaker of their own.
+const CREDENTIALS: usize = 10_000;
+
+/// Where clients put their credentials, by the APIs' own names.
+const CREDENTIAL_HEADERS: [&str; 3] = ["authorization", "x-api-key", "x-goog-api-key"];
+
+pub(crate) fn layer(config: &config::Breaker) -> BreakerLayer {
+    let mut layer = BreakerLayer::new()
+        .consecutive_failures(config.consecutive_failures)
+        .failure_ratio(config.failure_ratio, config.min_calls, config.window())
+        .wait(config.wait(), config.max_wait())
+        .ramp(config.ramp())
+        .silence(config.silence())
+        .observer(MetricsObserver);
+    if let Some(bound) = config.slow_first_token() {
+        layer = layer.slow_ratio(Slow::Than(bound), config.slow_ratio);
+    }
+    if config.by_credential {
+        layer.keyed(CREDENTIALS, |head| {
+            CREDENTIAL_HEADERS.into_iter().find_map(|name| head.header(name)).map(Into::into)
+        })
+    } else {
+        // What one client has spent is no reason to refuse another.
+        layer.quota_wait(None)
+    }
+}
+
+/// Brings the metrics up to what the breakers are now: how many are in which state.
+pub(crate) fn publish(layer: &BreakerLayer) {
+    let keyed = layer.keyed_handle().stats();
+    let all: Vec<Stats> = keyed.into_iter().map(|(_, stats)| stats).chain([layer.handle().stats()]).collect();
+    for state in [BreakerState::Closed, BreakerState::Open, BreakerState::HalfOpen, BreakerState::Recovering]
+    {
+        let count = all.iter().filter(|stats| stats.state == state).count();
+        gauge!("gateway_breakers", "state" => state.name()).set(count as f64);
+    }
+    let open_for = all.iter().filter_map(|stats| stats.open_for).max().unwrap_or(Duration::ZERO);
+    gauge!("gateway_breaker_open_seconds").set(open_for);
+}
