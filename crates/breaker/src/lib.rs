@@ -1,4 +1,4 @@
-//! A circuit breaker that is right about streams.
+#![doc = include_str!("../README.md")]
 
 mod baseline;
 mod body;
@@ -21,10 +21,10 @@ mod rules;
 mod service;
 mod stats;
 mod streak;
+#[cfg(test)]
+mod tests;
 mod window;
 mod word;
-#[cfg(test)]
-mod words_tests;
 
 #[cfg(feature = "metrics")]
 pub use self::metrics::MetricsObserver;
