@@ -7,7 +7,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use dashpot::{limit, sse};
+use dashpot::{breaker, limit, sse};
 use http::{Request, Response};
 use http_body_util::Full;
 use tower::{Layer, Service, ServiceBuilder};
@@ -69,10 +69,20 @@ fn limit() {
 }
 
 #[test]
-fn both() {
+fn breaker() {
+    let layer = breaker::BreakerLayer::new();
+    check(&layer);
+    shared(&layer.handle());
+    moved::<breaker::Breaker<Plain>>();
+    check(&layer.fallback(Plain));
+}
+
+#[test]
+fn all() {
     check(
         &ServiceBuilder::new()
             .layer(limit::LimitLayer::new())
+            .layer(breaker::BreakerLayer::new())
             .layer(sse::SsePassthroughLayer::new())
             .into_inner(),
     );

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use dashpot::{limit::LimitLayer, sse::SsePassthroughLayer};
+use dashpot::{breaker::BreakerLayer, limit::LimitLayer, sse::SsePassthroughLayer};
 use dashpot_testkit::conformance::Conformance;
 use tower::{Layer, ServiceBuilder};
 
@@ -27,6 +27,25 @@ async fn limit_around_sse() {
     let limit = LimitLayer::new().wait(8, Duration::from_secs(1));
     let handle = limit.handle();
     let stack = ServiceBuilder::new().layer(limit).layer(SsePassthroughLayer::new());
+    Conformance::new(|inner| stack.service(inner))
+        .in_flight(move || handle.stats().in_flight.into())
+        .check()
+        .await;
+}
+
+#[tokio::test]
+async fn breaker_alone() {
+    let layer = BreakerLayer::new();
+    Conformance::new(|inner| layer.layer(inner)).check().await;
+}
+
+/// The order of the gateway.
+#[tokio::test]
+async fn limit_around_breaker_around_sse() {
+    let limit = LimitLayer::new();
+    let handle = limit.handle();
+    let stack =
+        ServiceBuilder::new().layer(limit).layer(BreakerLayer::new()).layer(SsePassthroughLayer::new());
     Conformance::new(|inner| stack.service(inner))
         .in_flight(move || handle.stats().in_flight.into())
         .check()

@@ -224,7 +224,7 @@ fn the_checker_catches_every_kind_of_violation() {
         ("dashpot-sse", "dashpot-testkit", Some("build"), "the testkit is for tests"),
         ("dashpot-testkit", "dashpot-sse", Some("dev"), "the arrow runs the other way"),
         ("dashpot-sse", "dashpot-limit", None, "they stand side by side"),
-        ("dashpot-sse", "dashpot-breaker", None, "it has no place yet"),
+        ("dashpot-sse", "dashpot-new", None, "it has no place yet"),
         ("dashpot", "xtask", None, "it is a program"),
         ("dashpot-sse", "tower", None, "tower-layer and tower-service are enough outside of tests"),
     ] {
@@ -235,8 +235,8 @@ fn the_checker_catches_every_kind_of_violation() {
         package("xtask", &[("serde", None)]).violations(),
         ["xtask is std only, but depends on serde"]
     );
-    let unplaced = package("dashpot-breaker", &[]).violations();
-    assert_eq!(unplaced, ["dashpot-breaker has no place yet: give it one in tests/dependencies.rs"]);
+    let unplaced = package("dashpot-new", &[]).violations();
+    assert_eq!(unplaced, ["dashpot-new has no place yet: give it one in tests/dependencies.rs"]);
 }
 
 #[test]

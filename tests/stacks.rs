@@ -11,6 +11,7 @@ use std::{
 use axum::{Router, body::Body, routing::any_service};
 use bytes::Bytes;
 use dashpot::{
+    breaker::{BreakerLayer, BreakerState, Handle as BreakerHandle},
     core::{BodyReport, Rejection},
     limit::{
         Handle, LimitLayer, Policy,
@@ -124,6 +125,71 @@ async fn a_limit_around_sse_hears_that_the_model_is_overloaded_and_one_within_do
     let wrong = ServiceBuilder::new().layer(SsePassthroughLayer::new()).layer(limit).service(model);
     told_per_frame(wrong, &events).await;
     assert!(!is_overload(&events), "{events:?}");
+}
+
+fn breaker() -> (BreakerLayer, BreakerHandle) {
+    let layer = BreakerLayer::new().consecutive_failures(2);
+    (layer.clone(), layer.handle())
+}
+
+/// Three answers, each read to its end.
+async fn drain<S, B>(service: S)
+where
+    S: Service<Request<Full<Bytes>>, Response = Response<B>, Error = Infallible> + Clone,
+    B: http_body::Body<Data = Bytes, Error: std::fmt::Debug>,
+{
+    for _ in 0..3 {
+        let answer = service.clone().oneshot(chat()).await.expect("it never fails");
+        answer.into_body().collect().await.expect("it is whole");
+    }
+}
+
+#[tokio::test]
+async fn a_breaker_around_sse_opens_on_broken_streams_and_one_within_does_not() {
+    let model = Model(&[CONTENT, ERROR]);
+    let (layer, handle) = breaker();
+    let right = ServiceBuilder::new().layer(layer).layer(SsePassthroughLayer::new()).service(model.clone());
+    drain(right).await;
+    assert_eq!(handle.stats().state, BreakerState::Open);
+    assert_eq!((handle.stats().refused, handle.stats().opened), (1, 1));
+
+    let (layer, handle) = breaker();
+    let wrong = ServiceBuilder::new().layer(SsePassthroughLayer::new()).layer(layer).service(model);
+    drain(wrong).await;
+    assert_eq!((handle.stats().state, handle.stats().failed), (BreakerState::Closed, 0));
+}
+
+/// A breaker within a limit: what it refuses takes no slot for longer than it takes to say so.
+#[tokio::test]
+async fn a_breaker_that_is_open_leaves_a_limit_around_it_alone() {
+    let (limit, limit_handle, events) = told();
+    let (layer, handle) = breaker();
+    handle.force_open();
+    let stack = ServiceBuilder::new().layer(limit).layer(layer).service(Model(&[CONTENT]));
+    for _ in 0..10 {
+        let answer = stack.clone().oneshot(chat()).await.expect("it never fails");
+        assert_eq!(answer.extensions().get::<Rejection>().map(Rejection::layer), Some("breaker"));
+        drop(answer);
+    }
+    assert_eq!((limit_handle.stats().in_flight, limit_handle.stats().refused), (0, 0));
+    let events = events.lock().expect("nobody panics");
+    assert!(events.iter().all(|event| matches!(event, Event::Departure)), "{events:?}");
+}
+
+/// The other way round a limit that is full looks like an upstream that has too much to do; but it carries the mark of a
+/// refusal, and opens nothing.
+#[tokio::test]
+async fn a_limit_within_a_breaker_may_refuse_without_opening_it() {
+    let (layer, handle) = breaker();
+    let limit = LimitLayer::with_policy(Fixed::new(1));
+    let stack = ServiceBuilder::new().layer(layer).layer(limit).service(Model(&[CONTENT]));
+    let holder = stack.clone().oneshot(chat()).await.expect("it never fails");
+    for _ in 0..10 {
+        let answer = stack.clone().oneshot(chat()).await.expect("it never fails");
+        assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE);
+    }
+    assert_eq!(handle.stats().state, BreakerState::Closed);
+    drop(holder);
 }
 
 /// Axum makes a service for each route, and a clone of it for each request.
