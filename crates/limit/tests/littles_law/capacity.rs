@@ -96,14 +96,15 @@ fn a_limit_that_is_far_from_being_reached_is_not_lowered() {
 
 #[test]
 fn the_short_answers_that_come_first_are_no_baseline_for_all() {
-    // 100 a second end; one of four takes 280 ms, the others 20 ms: at first only those are seen, while 9 are in flight.
-    let mut policy = LittlesLaw::new().initial(9).max(9);
+    // 100 a second end; one of four takes 740 ms, the others 20 ms: at first only those are seen, while 20 are in flight.
+    let mut policy = LittlesLaw::new().max(20);
     let start = tokio::time::Instant::now().into_std() + Duration::from_secs(60);
-    let answer = |now, millis| latency(now, Duration::from_millis(millis), 9);
-    let mut now = report(&mut policy, start, 30, |now| answer(now, 20));
-    for _ in 0..100 {
+    let answer = |now, millis| latency(now, Duration::from_millis(millis), 20);
+    let mut now = report(&mut policy, start, 74, |now| answer(now, 20));
+    // Until the first probe.
+    for _ in 0..50 {
         now = report(&mut policy, now, 3, |now| answer(now, 20));
-        now = report(&mut policy, now, 1, |now| answer(now, 280));
-        assert_eq!(policy.limit(), 9.0, "{:?} {policy:?}", now - start);
+        now = report(&mut policy, now, 1, |now| answer(now, 740));
+        assert_eq!(policy.limit(), 20.0, "{:?} {policy:?}", now - start);
     }
 }
