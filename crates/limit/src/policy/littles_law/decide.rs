@@ -86,7 +86,8 @@ impl LittlesLaw {
             self.cuts.get_or_insert(Cuts::new(limit, reading));
             let cut = (GAIN * (queue - short)).clamp(0.5, DEEPEST * limit.max(2.0));
             let (to, ceiling) = self.growth.retreat(limit, cut);
-            self.lower(to, ceiling, Reason::Queue);
+            // The queue was there with so many in flight, so a limit above that shortens nothing.
+            self.lower(to.min(reading.peak), ceiling, Reason::Queue);
             return self.settle(in_flight, reading.rate);
         }
         if !binds {
