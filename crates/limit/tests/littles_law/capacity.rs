@@ -44,12 +44,14 @@ fn fewer_slots_are_found_and_more_again() {
 
 #[test]
 fn a_start_under_overload_does_not_poison_the_baseline() {
-    let upstream = Upstream { slots: 4, load: 120.0, ..Upstream::default() };
-    let (mut policy, mut world) = (LittlesLaw::new(), World::new(1));
-    world.run(60, &upstream, &mut policy);
-    let baseline = policy.belief().baseline.unwrap();
-    assert!((70..150).contains(&baseline.as_millis()), "{baseline:?}");
-    assert!((4.0..9.0).contains(&policy.snapshot().limit), "{policy:?}");
+    for seed in 1..=5 {
+        let upstream = Upstream { slots: 4, load: 120.0, ..Upstream::default() };
+        let (mut policy, mut world) = (LittlesLaw::new(), World::new(seed));
+        world.run(60, &upstream, &mut policy);
+        let baseline = policy.belief().baseline.unwrap();
+        assert!((70..150).contains(&baseline.as_millis()), "{baseline:?}");
+        assert!((4.0..9.0).contains(&policy.snapshot().limit), "{policy:?}");
+    }
 }
 
 #[test]
@@ -91,7 +93,8 @@ fn a_limit_that_is_far_from_being_reached_is_not_lowered() {
     let now = report(&mut policy, now, 200, |now| latency(now, Duration::from_millis(300), 40));
     assert_eq!((policy.limit(), policy.belief().reason), (100.0, Reason::Unused));
     report(&mut policy, now, 200, |now| latency(now, Duration::from_millis(900), 60));
-    assert_eq!(policy.belief().reason, Reason::Queue);
+    // From there to what was in flight, at once.
+    assert!(policy.limit() <= 60.0 && policy.belief().reason == Reason::Queue, "{policy:?}");
 }
 
 #[test]
