@@ -44,12 +44,14 @@ fn fewer_slots_are_found_and_more_again() {
 
 #[test]
 fn a_start_under_overload_does_not_poison_the_baseline() {
-    let upstream = Upstream { slots: 4, load: 120.0, ..Upstream::default() };
-    let (mut policy, mut world) = (LittlesLaw::new(), World::new(1));
-    world.run(60, &upstream, &mut policy);
-    let baseline = policy.belief().baseline.unwrap();
-    assert!((70..150).contains(&baseline.as_millis()), "{baseline:?}");
-    assert!((4.0..9.0).contains(&policy.snapshot().limit), "{policy:?}");
+    for seed in 1..=5 {
+        let upstream = Upstream { slots: 4, load: 120.0, ..Upstream::default() };
+        let (mut policy, mut world) = (LittlesLaw::new(), World::new(seed));
+        world.run(60, &upstream, &mut policy);
+        let baseline = policy.belief().baseline.unwrap();
+        assert!((70..150).contains(&baseline.as_millis()), "{baseline:?}");
+        assert!((4.0..9.0).contains(&policy.snapshot().limit), "{policy:?}");
+    }
 }
 
 #[test]
@@ -91,19 +93,21 @@ fn a_limit_that_is_far_from_being_reached_is_not_lowered() {
     let now = report(&mut policy, now, 200, |now| latency(now, Duration::from_millis(300), 40));
     assert_eq!((policy.limit(), policy.belief().reason), (100.0, Reason::Unused));
     report(&mut policy, now, 200, |now| latency(now, Duration::from_millis(900), 60));
-    assert_eq!(policy.belief().reason, Reason::Queue);
+    // From there to what was in flight, at once.
+    assert!(policy.limit() <= 60.0 && policy.belief().reason == Reason::Queue, "{policy:?}");
 }
 
 #[test]
 fn the_short_answers_that_come_first_are_no_baseline_for_all() {
-    // 100 a second end; one of four takes 280 ms, the others 20 ms: at first only those are seen, while 9 are in flight.
-    let mut policy = LittlesLaw::new().initial(9).max(9);
+    // 100 a second end; one of four takes 740 ms, the others 20 ms: at first only those are seen, while 20 are in flight.
+    let mut policy = LittlesLaw::new().max(20);
     let start = tokio::time::Instant::now().into_std() + Duration::from_secs(60);
-    let answer = |now, millis| latency(now, Duration::from_millis(millis), 9);
-    let mut now = report(&mut policy, start, 30, |now| answer(now, 20));
-    for _ in 0..100 {
+    let answer = |now, millis| latency(now, Duration::from_millis(millis), 20);
+    let mut now = report(&mut policy, start, 74, |now| answer(now, 20));
+    // Until the first probe.
+    for _ in 0..50 {
         now = report(&mut policy, now, 3, |now| answer(now, 20));
-        now = report(&mut policy, now, 1, |now| answer(now, 280));
-        assert_eq!(policy.limit(), 9.0, "{:?} {policy:?}", now - start);
+        now = report(&mut policy, now, 1, |now| answer(now, 740));
+        assert_eq!(policy.limit(), 20.0, "{:?} {policy:?}", now - start);
     }
 }

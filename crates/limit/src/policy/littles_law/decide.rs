@@ -55,8 +55,7 @@ impl LittlesLaw {
         self.cuts = None;
         // While nothing else is known, the first of them says where the limit was too high, and the others nothing more.
         let ceiling = *self.overloaded.get_or_insert(self.limit);
-        self.raise(0.9 * self.limit, Reason::Overload);
-        self.growth = Growth::from(self.limit, ceiling);
+        self.lower(0.9 * self.limit, ceiling, Reason::Overload);
         let rate = self.throughput.rate().unwrap_or(0.0);
         self.settle(in_flight, rate);
     }
@@ -86,7 +85,9 @@ impl LittlesLaw {
         if queue > long && (!reading.unused || reading.censored) {
             self.cuts.get_or_insert(Cuts::new(limit, reading));
             let cut = (GAIN * (queue - short)).clamp(0.5, DEEPEST * limit.max(2.0));
-            self.lower((limit - cut).min(self.growth.before(limit)), Reason::Queue);
+            let (to, ceiling) = self.growth.retreat(limit, cut);
+            // The queue was there with so many in flight, so a limit above that shortens nothing.
+            self.lower(to.min(reading.peak), ceiling, Reason::Queue);
             return self.settle(in_flight, reading.rate);
         }
         if !binds {
@@ -100,10 +101,9 @@ impl LittlesLaw {
         self.maybe_probe(&reading, binds, in_flight);
     }
 
-    fn lower(&mut self, to: f64, reason: Reason) {
-        let from = self.limit;
+    fn lower(&mut self, to: f64, ceiling: f64, reason: Reason) {
         self.raise(to, reason);
-        self.growth = Growth::from(self.limit, from);
+        self.growth = Growth::from(self.limit, ceiling);
     }
 
     fn raise(&mut self, to: f64, reason: Reason) {

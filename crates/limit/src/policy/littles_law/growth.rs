@@ -36,10 +36,12 @@ impl Growth {
         Self { slow_start: false, ceiling, steps: -(depth / CURVE).cbrt() }
     }
 
-    /// The highest limit below `limit` that is known to be without a queue, if any: at the start, where a window may be
-    /// over before the queue has its length, the one before.
-    pub(super) fn before(&self, limit: f64) -> f64 {
-        if self.slow_start { limit / FAST } else { limit }
+    /// The limit after one under which `cut` too many waited, and the one to grow back to.
+    pub(super) fn retreat(&self, limit: f64, cut: f64) -> (f64, f64) {
+        let to = limit - cut;
+        // At the start a window may be over before the queue has its length. So all of the last increase is taken back,
+        // and what the queue calls for is where growth becomes slow.
+        if self.slow_start { (to.min(limit / FAST), to) } else { (to, limit) }
     }
 
     /// What comes after `limit`.
@@ -75,6 +77,13 @@ mod tests {
         let steps: Vec<_> = limits.windows(2).map(|pair| pair[1] - pair[0]).collect();
         assert!(steps[0] > 10.0 && steps[4] < 1.0 && steps[9] > 10.0, "{limits:?}");
         assert!((95.0..105.0).contains(&limits[5]), "{limits:?}");
+    }
+
+    #[test]
+    fn the_first_queue_takes_back_all_of_the_last_increase() {
+        assert_eq!(Growth::new().retreat(45.0, 5.0), (30.0, 40.0));
+        assert_eq!(Growth::new().retreat(45.0, 20.0), (25.0, 25.0));
+        assert_eq!(Growth::from(30.0, 40.0).retreat(45.0, 5.0), (40.0, 45.0));
     }
 
     #[test]

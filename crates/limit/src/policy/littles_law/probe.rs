@@ -12,6 +12,10 @@ const USUAL: f64 = 60.0;
 /// Seconds before a probe that may find much: after the start, or after one that found the baseline much too high.
 const SOON: f64 = 2.0;
 
+/// How many times longer it is to the next after one that found nothing. Not at once as long as can be: one of them may
+/// have been unlucky.
+const RARER: f64 = 4.0;
+
 /// When to lower the limit for one window, to see the baseline without a queue.
 ///
 /// The baseline may have been learned while there was one. Then a probe finds a lower one, and the next comes soon; else
@@ -69,7 +73,7 @@ impl Probes {
         let duration = now - probe.started;
         let every = match reading.middle < 0.9 * probe.before.baseline {
             true => (4.0 * duration).max(SOON),
-            false => 2.0 * self.every,
+            false => RARER * self.every,
         };
         self.every = every.min((SPARSE * duration).max(USUAL));
         // Several limiters of one upstream should not probe together; what they measured makes them differ.
@@ -173,9 +177,15 @@ mod tests {
             afters.push(next(&mut probes, &probe, 0.1));
             probe = Probe { started: 100.0, ..probes.take().unwrap() };
         }
-        assert!(afters[0] < 11.0 && afters[9] > 40.0 && afters[9] < 80.0, "{afters:?}");
+        assert!(
+            afters[0] < 20.1 && afters[2..].iter().all(|after| (45.0..=75.1).contains(after)),
+            "{afters:?}"
+        );
         // Never twice the same, so that several limiters do not stay together.
-        assert!(afters[8..].windows(2).all(|pair| pair[0] != pair[1]), "{afters:?}");
+        assert!(afters.windows(2).all(|pair| pair[0] != pair[1]), "{afters:?}");
+        // Long ones are rarer still.
+        probe.started = 91.0;
+        assert!(next(&mut probes, &probe, 0.1) >= 150.0);
     }
 
     #[test]

@@ -220,13 +220,15 @@ impl Track {
         reading
     }
 
-    /// Whether the first window of all has seen the shorter exchanges only: by Little's law, many more are in flight than
-    /// these can be. (Streams are in flight for longer than to their first token in any case.)
+    /// Whether the first windows have seen the shorter exchanges only: by Little's law, many more are in flight than these
+    /// can be. (Streams are in flight for longer than to their first token in any case, and times that are compared at one
+    /// length are not those that things were in flight for.)
     fn begins_with_short_ones(&self, rate: Option<f64>, mean: f64, in_flight: u32) -> bool {
         let explained = rate.map_or(f64::INFINITY, |rate| rate * mean);
-        self.kind == Kind::Latency
-            && self.baseline.is_none()
-            && f64::from(in_flight) > UNEXPLAINED * explained
+        let known = self.kind != Kind::Latency
+            || self.length.is_used()
+            || self.baseline.is_some_and(|baseline| baseline.mean.is_some());
+        !known && f64::from(in_flight) > UNEXPLAINED * explained
     }
 
     /// Moves the baseline by a share of the way.
