@@ -1,6 +1,7 @@
-//! A hyper client behind two layers: streams an answer, and says when its first token came.
+//! A hyper client behind three layers: streams an answer, and says when its first token came.
 //!
-//! One question is no load; in a program that asks many, the limit keeps them from standing in line at the server.
+//! One question is no load; in a program that asks many, the limit keeps them from standing in line at the server, and
+//! the breaker from asking one that is broken.
 //!
 //! ```sh
 //! cargo run --example hyper_client -- http://127.0.0.1:8000/v1/chat/completions "Why is the sky blue?"
@@ -10,7 +11,7 @@
 use std::error::Error;
 
 use bytes::Bytes;
-use dashpot::{core::BodyReport, limit::LimitLayer, sse::SsePassthroughLayer};
+use dashpot::{breaker::BreakerLayer, core::BodyReport, limit::LimitLayer, sse::SsePassthroughLayer};
 use http::{Request, header};
 use http_body_util::{BodyExt, Full};
 use hyper_util::{client::legacy::Client, rt::TokioExecutor};
@@ -24,6 +25,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     };
     let mut client = ServiceBuilder::new()
         .layer(LimitLayer::new())
+        .layer(BreakerLayer::new())
         .layer(SsePassthroughLayer::new())
         .service(Client::builder(TokioExecutor::new()).build_http::<Full<Bytes>>());
 

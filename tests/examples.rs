@@ -34,6 +34,16 @@ fn the_tonic_service_holds_a_slot_until_the_stream_ends_and_refuses_another_call
 }
 
 #[test]
+fn the_tonic_client_is_refused_while_there_is_no_server_and_answered_after() {
+    let said = output(&mut Command::new(support::example("tonic_breaker")));
+    assert!(said.contains("call 3: Unavailable, tcp connect error\n"), "{said}");
+    assert!(said.contains("call 4: Unavailable, the upstream fails, and is not called"), "{said}");
+    assert!(said.contains("the breaker: Open, Some("), "{said}");
+    assert!(said.contains("with a server: 20 answered, "), "{said}");
+    assert!(said.ends_with("the breaker: Closed\n"), "{said}");
+}
+
+#[test]
 fn the_axum_service_streams_with_headers_that_keep_proxies_from_waiting() {
     let mut service =
         Command::new(support::example("axum_stream")).stdout(Stdio::piped()).spawn().expect("it starts");

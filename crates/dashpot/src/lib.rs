@@ -13,6 +13,6 @@ pub use dashpot_sse as sse;
 pub use dashpot_wire as wire;
 
 /// Keeps the examples of the repository's README compiling.
-#[cfg(all(doctest, feature = "limit", feature = "sse"))]
+#[cfg(all(doctest, feature = "breaker", feature = "limit", feature = "sse"))]
 #[doc = include_str!("../../../README.md")]
 struct Readme;
