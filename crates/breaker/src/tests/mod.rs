@@ -1,3 +1,4 @@
+mod herd;
 mod machine;
 mod spec;
 mod words;
