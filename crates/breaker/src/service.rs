@@ -53,7 +53,9 @@ where
             if let Poll::Ready(ready) = self.inner.poll_ready(cx) {
                 self.opened = None;
                 self.is_ready = ready.is_ok();
-                if let (Err(error), Ok(permit)) = (&ready, one.admit()) {
+                if let Err(error) = &ready
+                    && let Ok(permit) = one.admit()
+                {
                     permit.end(self.classify.error(error));
                 }
                 return Poll::Ready(ready);
