@@ -18,6 +18,7 @@ use std::{
 use bytes::Bytes;
 use dashpot::{
     body::{Guarded, ReleaseAt},
+    breaker::BreakerLayer,
     limit::{LimitLayer, policy::Fixed},
     sse::SsePassthroughLayer,
 };
@@ -125,6 +126,7 @@ fn rows(events: u32, row: &mut impl Row) {
     row.run("eventsource-stream and axum Sse", upstream.map_response(peers::parse_and_write));
     row.run("Limit", LimitLayer::new().layer(upstream));
     row.run("Limit, fixed", LimitLayer::with_policy(Fixed::new(100)).layer(upstream));
+    row.run("Breaker", BreakerLayer::new().layer(upstream));
     #[cfg(feature = "peers")]
     {
         row.run("tower ConcurrencyLimit", limits::tower(upstream, 100));
