@@ -1,0 +1,134 @@
+//! The handle, and who listens.
+#![allow(clippy::unwrap_used, reason = "a test")]
+
+mod common;
+
+use common::{SECOND, hang, now, seen, status, statuses, stream, wait_out};
+use dashpot_breaker::{BreakerLayer, BreakerState, Call, Control, Reason};
+use dashpot_testkit::body::Scripted;
+use http_body_util::BodyExt;
+use tokio::time::{sleep, timeout};
+
+#[tokio::test(start_paused = true)]
+async fn forced_open_it_refuses_until_another_word() {
+    let layer = BreakerLayer::new();
+    let handle = layer.handle();
+    handle.force_open();
+    for _ in 0..10 {
+        assert_eq!(status(&layer, 200).await, 503);
+        sleep(1_000 * SECOND).await;
+    }
+    handle.trip("not now", now());
+    let stats = handle.stats();
+    assert_eq!((stats.state, stats.control, stats.open_for), (BreakerState::Open, Control::ForcedOpen, None));
+    handle.reset();
+    assert_eq!((handle.stats().state, handle.stats().control), (BreakerState::Closed, Control::Automatic));
+    statuses(&layer, 200, 20).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn forced_closed_it_lets_all_pass_and_counts_nothing() {
+    let layer = BreakerLayer::new();
+    let handle = layer.handle();
+    statuses(&layer, 500, 5).await;
+    handle.force_closed();
+    statuses(&layer, 500, 100).await;
+    let stats = handle.stats();
+    assert_eq!((stats.state, stats.control, stats.calls), (BreakerState::Closed, Control::ForcedClosed, 0));
+    handle.reset();
+    statuses(&layer, 500, 5).await;
+    assert_eq!(handle.stats().state, BreakerState::Open);
+}
+
+#[tokio::test(start_paused = true)]
+async fn with_metrics_only_it_says_once_in_a_window_that_it_would_have_opened() {
+    let (layer, seen) = seen(BreakerLayer::new());
+    let handle = layer.handle();
+    handle.metrics_only();
+    for window in 1..=3 {
+        statuses(&layer, 500, 100).await;
+        assert_eq!((handle.stats().state, handle.stats().failed), (BreakerState::Closed, 100));
+        assert_eq!(seen.thresholds.lock().unwrap()[..], vec![Reason::Consecutive; window]);
+        sleep(30 * SECOND).await;
+    }
+    assert_eq!(seen.count(Call::Failure), 300);
+}
+
+#[tokio::test(start_paused = true)]
+async fn somebody_elses_word_opens_it_until_then_and_never_for_less_than_it_is() {
+    let layer = BreakerLayer::new();
+    let handle = layer.handle();
+    handle.trip("spent", now() + 5 * SECOND);
+    let stats = handle.stats();
+    assert_eq!(stats.last.unwrap().reason, Reason::Tripped("spent"));
+    assert_eq!((stats.open_for, stats.attempt), (Some(5 * SECOND), 1));
+    handle.trip("less", now() + SECOND);
+    assert_eq!(handle.stats().open_for, Some(5 * SECOND));
+    handle.trip("more", now() + 7 * SECOND);
+    assert_eq!(handle.stats().open_for, Some(7 * SECOND));
+    wait_out(&handle).await;
+    statuses(&layer, 200, 3).await;
+    assert_eq!(handle.stats().state, BreakerState::Recovering);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reset_forgets_what_was() {
+    let layer = BreakerLayer::new();
+    let handle = layer.handle();
+    for _ in 0..4 {
+        while handle.stats().state == BreakerState::Closed {
+            statuses(&layer, 500, 1).await;
+        }
+        wait_out(&handle).await;
+        statuses(&layer, 500, 1).await;
+        assert_eq!(handle.stats().attempt, 2);
+        handle.reset();
+        assert_eq!((handle.stats().attempt, handle.stats().calls), (0, 0));
+        statuses(&layer, 500, 4).await;
+        assert_eq!(handle.stats().state, BreakerState::Closed);
+        handle.reset();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_call_is_heard_of_once_and_every_change_in_its_order() {
+    let (layer, seen) = seen(BreakerLayer::new().ramp(SECOND));
+    let handle = layer.handle();
+    statuses(&layer, 200, 7).await;
+    statuses(&layer, 404, 3).await;
+    statuses(&layer, 429, 2).await;
+    assert!(timeout(SECOND, hang(&layer)).await.is_err());
+    let late = stream(&layer, || Scripted::new().data("a").data("b")).await;
+    statuses(&layer, 500, 5).await;
+    assert_eq!(status(&layer, 200).await, 503);
+    late.into_body().collect().await.unwrap();
+    wait_out(&handle).await;
+    statuses(&layer, 200, 3).await;
+    sleep(SECOND).await;
+    statuses(&layer, 200, 1).await;
+
+    let expected = [
+        (Call::Success, 11),
+        (Call::Ignored, 4),
+        (Call::RateLimited, 2),
+        (Call::Failure, 5),
+        (Call::NotPermitted, 1),
+        (Call::Late, 1),
+    ];
+    for (call, times) in expected {
+        assert_eq!(seen.count(call), times, "{call:?}");
+    }
+    assert_eq!(seen.calls.lock().unwrap().len(), 24);
+    let stats = handle.stats();
+    assert_eq!((stats.opened, stats.refused, stats.late), (1, 1, 1));
+    let transitions = seen.transitions.lock().unwrap();
+    let to: Vec<_> = transitions.iter().map(|transition| (transition.to, transition.reason)).collect();
+    let expected = [
+        (BreakerState::Open, Reason::Consecutive),
+        (BreakerState::HalfOpen, Reason::Waited),
+        (BreakerState::Recovering, Reason::Probed),
+        (BreakerState::Closed, Reason::Recovered),
+    ];
+    assert_eq!(to, expected);
+    assert!(transitions.windows(2).all(|pair| pair[0].to == pair[1].from));
+}

@@ -1,0 +1,126 @@
+//! An open circuit waits for nothing.
+#![allow(clippy::unwrap_used, reason = "a test")]
+
+mod common;
+
+use std::{
+    convert::Infallible,
+    future::{Ready, ready},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU32, Ordering::Relaxed},
+    },
+    task::{Context, Poll},
+};
+
+use bytes::Bytes;
+use common::{SECOND, now};
+use dashpot_breaker::{BreakerLayer, BreakerState};
+use dashpot_testkit::strict::Strict;
+use http::{Request, Response};
+use http_body_util::{Empty, Full};
+use tokio::time::{sleep, timeout};
+use tower::{Layer, Service, ServiceExt};
+
+/// A service that is ready when it is told to be, and wakes nobody then.
+#[derive(Clone, Default)]
+struct Busy {
+    is_free: Arc<AtomicBool>,
+    calls: Arc<AtomicU32>,
+}
+
+impl Service<Request<Empty<Bytes>>> for Busy {
+    type Response = Response<Full<Bytes>>;
+    type Error = Infallible;
+    type Future = Ready<Result<Response<Full<Bytes>>, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        if self.is_free.load(Relaxed) { Poll::Ready(Ok(())) } else { Poll::Pending }
+    }
+
+    fn call(&mut self, _: Request<Empty<Bytes>>) -> Self::Future {
+        self.calls.fetch_add(1, Relaxed);
+        ready(Ok(Response::new(Full::default())))
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn while_it_is_open_nobody_waits_for_a_busy_upstream() {
+    let layer = BreakerLayer::new();
+    let mut service = layer.layer(Busy::default());
+    assert!(timeout(SECOND, service.ready()).await.is_err(), "closed, it waits");
+    layer.handle().trip("a test", now() + SECOND);
+    let answer = timeout(SECOND, service.ready().await.unwrap().call(Request::default())).await.unwrap();
+    assert_eq!(answer.unwrap().status(), 503);
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_waits_for_a_busy_upstream_is_woken_when_it_opens() {
+    for force in [false, true] {
+        let layer = BreakerLayer::new();
+        let waiting: Vec<_> =
+            (0..3).map(|_| tokio::spawn(layer.layer(Busy::default()).oneshot(Request::default()))).collect();
+        sleep(SECOND).await;
+        let handle = layer.handle();
+        if force {
+            handle.force_open();
+        } else {
+            handle.trip("a test", now() + 9 * SECOND);
+        }
+        for task in waiting {
+            assert_eq!(timeout(SECOND, task).await.unwrap().unwrap().unwrap().status(), 503);
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_probe_waits_for_the_upstream_and_gives_its_place_back_if_its_client_does_not() {
+    let layer = BreakerLayer::new();
+    let handle = layer.handle();
+    let busy = Busy::default();
+    handle.trip("a test", now());
+    let mut service = layer.layer(busy.clone());
+    let probe = service.ready().await.unwrap().call(Request::default());
+    assert!(timeout(SECOND / 10, probe).await.is_err());
+    assert_eq!((handle.stats().state, handle.stats().probes), (BreakerState::HalfOpen, 0));
+    busy.is_free.store(true, Relaxed);
+    for _ in 0..3 {
+        assert_eq!(service.ready().await.unwrap().call(Request::default()).await.unwrap().status(), 200);
+    }
+    assert_eq!((handle.stats().state, busy.calls.load(Relaxed)), (BreakerState::Recovering, 3));
+}
+
+#[tokio::test(start_paused = true)]
+async fn whatever_its_state_the_upstream_is_called_only_when_it_is_ready() {
+    let upstream = Strict::new(|_: Request<Empty<Bytes>>| {
+        ready(Ok::<_, Infallible>(Response::new(Full::<Bytes>::default())))
+    })
+    .pending_first(2);
+    let probe = upstream.probe();
+    let layer = BreakerLayer::new();
+    let mut service = layer.layer(upstream);
+    let handle = layer.handle();
+    let mut expected = 0;
+    for round in 0..20 {
+        match round % 5 {
+            0 => handle.reset(),
+            1 => handle.trip("a test", now()),
+            2 => handle.force_closed(),
+            3 => handle.metrics_only(),
+            _ => handle.force_open(),
+        }
+        for change_between in [false, true] {
+            let ready = service.ready().await.unwrap();
+            if change_between && round % 5 == 1 {
+                // Ready while it was closed, called while it probes, and the other way round.
+                handle.trip("a test", now());
+            } else if change_between {
+                handle.reset();
+            }
+            let status = ready.call(Request::default()).await.unwrap().status();
+            expected += u64::from(status == 200);
+        }
+    }
+    assert_eq!(probe.calls(), expected);
+    assert!(expected >= 30);
+}
