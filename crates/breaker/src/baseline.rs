@@ -43,6 +43,11 @@ impl Baseline {
         is_slow
     }
 
+    /// The next answers make a new average.
+    pub(crate) fn forget(&self) {
+        self.0.store(0, Relaxed);
+    }
+
     /// The average; `None` until there is one.
     pub(crate) fn mean(&self) -> Option<Duration> {
         let word = self.0.load(Relaxed);

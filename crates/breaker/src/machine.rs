@@ -299,6 +299,9 @@ impl Machine {
         let mut past = self.past();
         let state = self.word.load();
         past.attempt = 0;
+        if control == Control::Automatic {
+            self.baseline.forget();
+        }
         let to = if control == Control::ForcedOpen { Phase::Open } else { Phase::Closed };
         self.enter(&mut past, State { control, ..state }, to, Reason::Operator, u64::MAX, None)
     }
@@ -364,7 +367,13 @@ impl Machine {
         let state = self.word.load();
         let past = self.past();
         let rested = Duration::from_nanos(self.nanos(now).saturating_sub(past.closed_at));
-        state.phase == Phase::Closed
+        let is_closed = match state.phase {
+            Phase::Closed => true,
+            // Nobody has come to see that it is over.
+            Phase::Recovering => rested >= self.rules.ramp,
+            Phase::Open | Phase::HalfOpen => false,
+        };
+        is_closed
             && state.control == Control::Automatic
             && (past.attempt == 0 || rested >= 2 * self.rules.window)
             && self.window.counts(self.moment(state.generation, now)) == Counts::default()

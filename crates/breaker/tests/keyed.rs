@@ -103,7 +103,12 @@ async fn keys_that_are_as_good_as_new_are_forgotten_and_those_that_are_open_are_
     }
     assert_eq!(handle.len(), 61);
     handle.get("broken").unwrap().trip("for long", now() + Duration::from_secs(3600));
-    sleep(31 * SECOND).await;
+    handle.get("0").unwrap().trip("a test", now());
+    for _ in 0..3 {
+        call(&layer, request("0"), 200).await;
+    }
+    assert_eq!(state(&handle, "0"), Some(BreakerState::Recovering), "and nobody calls it any more");
+    sleep(61 * SECOND).await;
     for n in 100..103 {
         call(&layer, request(&n.to_string()), 200).await;
     }

@@ -4,7 +4,7 @@
 mod common;
 
 use common::{SECOND, hang, now, seen, status, statuses, stream, wait_out};
-use dashpot_breaker::{BreakerLayer, BreakerState, Call, Control, Reason};
+use dashpot_breaker::{BreakerLayer, BreakerState, Call, Control, Reason, Slow};
 use dashpot_testkit::body::Scripted;
 use http_body_util::BodyExt;
 use tokio::time::{sleep, timeout};
@@ -88,6 +88,15 @@ async fn a_reset_forgets_what_was() {
         assert_eq!(handle.stats().state, BreakerState::Closed);
         handle.reset();
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reset_forgets_how_long_answers_usually_take() {
+    let layer = BreakerLayer::new().slow_ratio(Slow::TimesBaseline(10.0), 0.5);
+    statuses(&layer, 200, 20).await;
+    assert!(layer.handle().stats().baseline.is_some());
+    layer.handle().reset();
+    assert_eq!(layer.handle().stats().baseline, None);
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,6 +1,6 @@
 //! The machine beside its specification, whatever happens in whatever order.
 
-use std::{cell::RefCell, collections::HashSet, sync::Arc, time::Duration};
+use std::{cell::RefCell, sync::Arc, time::Duration};
 
 use proptest::{prelude::*, test_runner::TestRunner};
 
@@ -34,7 +34,7 @@ fn shown(failing: u32) -> impl Strategy<Value = Shown> {
     prop_oneof![
         10 => Just(Shown::Success),
         failing => hint().prop_map(|retry_after| Shown::Failure { retry_after }),
-        2 => Just(Shown::Slow),
+        3 => Just(Shown::Slow),
         1 => limited,
         1 => Just(Shown::Ignored),
     ]
@@ -120,7 +120,7 @@ fn same(stats: &Stats, spec: &Spec) -> Result<(), TestCaseError> {
 #[test]
 fn it_does_what_the_specification_says() {
     let steps = (1_u32..20).prop_flat_map(|failing| prop::collection::vec(step(failing), 0..400));
-    let seen = RefCell::new(HashSet::new());
+    let seen = RefCell::new(Vec::new());
     TestRunner::new(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(2_000) })
         .run(&(any::<bool>(), any::<u64>(), steps), |(has_quota, seed, steps)| {
             seen.borrow_mut().extend(check(has_quota.then(|| millis(300)), seed, steps)?);
@@ -142,7 +142,8 @@ fn it_does_what_the_specification_says() {
         (BreakerState::Open, Reason::Tripped("a test")),
         (Recovering, Reason::Recovered),
     ] {
-        let is_seen = seen.borrow().iter().any(|seen| seen.0 == from && seen.2 == reason);
-        assert!(is_seen, "never from {from:?} by {reason:?}");
+        let times = seen.borrow().iter().filter(|seen| seen.0 == from && seen.2 == reason).count();
+        println!("{times} times from {from:?} by {reason:?}");
+        assert!(times > 0, "never from {from:?} by {reason:?}");
     }
 }

@@ -1,4 +1,5 @@
 mod herd;
 mod machine;
 mod spec;
+mod threads;
 mod words;

@@ -16,7 +16,7 @@ pub(super) fn millis(n: u64) -> Duration {
 
 pub(super) fn rules(quota_wait: Option<Duration>) -> Rules {
     Rules {
-        consecutive: 4,
+        consecutive: 3,
         failure_ratio: 0.5,
         min_calls: 5,
         window: millis(1000),
@@ -26,7 +26,7 @@ pub(super) fn rules(quota_wait: Option<Duration>) -> Rules {
         max_wait: millis(400),
         quota_wait,
         probes: 3,
-        successes: 4,
+        successes: 3,
         ramp: millis(500),
         silence: millis(1000),
     }
