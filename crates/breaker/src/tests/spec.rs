@@ -27,7 +27,7 @@ pub(super) fn rules(quota_wait: Option<Duration>) -> Rules {
         quota_wait,
         probes: 3,
         successes: 3,
-        ramp: millis(500),
+        ramp: millis(2000),
         silence: millis(1000),
     }
 }

@@ -35,7 +35,7 @@ fn run(rules: Rules, seed: u64) -> (Machine, Vec<Transition>) {
                 let (mut random, mut open) = (seed * 10 + n, Vec::new());
                 for _ in 0..20_000 {
                     let now = || origin + Duration::from_micros(clock.fetch_add(20, Relaxed));
-                    let change = if next(&mut random) % 2 == 0 {
+                    let change = if next(&mut random) & 1 == 0 {
                         let (ticket, change) = machine.admit(now);
                         open.extend(ticket);
                         change
