@@ -142,7 +142,7 @@ impl Call {
 
 /// Is told what a breaker does. It runs on the path of a request: it must neither block nor panic.
 pub trait Observer: Send + Sync {
-    /// The state changed.
+    /// The state changed. Of two changes that follow each other at once two threads may tell, so the later one first.
     fn on_transition(&self, transition: &Transition) {
         let _ = transition;
     }

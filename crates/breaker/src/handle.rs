@@ -28,13 +28,13 @@ impl Handle {
         self.take_over(Control::MetricsOnly);
     }
 
-    /// Closes it and forgets what was; from here on it decides by itself.
+    /// Closes it and forgets what was, and how long answers usually take; from here on it decides by itself.
     pub fn reset(&self) {
         self.take_over(Control::Automatic);
     }
 
-    /// Opens it until then, for a reason that it cannot see itself: a health check failed, another process said so, a
-    /// spending limit is reached. It then comes back as after failures. Nothing happens while an operator has taken over.
+    /// Opens it until then at least, for a reason that it cannot see itself: a health check failed, another process said so,
+    /// a spending limit is reached. It then comes back as after failures. Nothing happens while an operator has taken over.
     pub fn trip(&self, reason: &'static str, until: Instant) {
         self.0.tell(self.0.machine.trip(reason, until, now()), None);
     }

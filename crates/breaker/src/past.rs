@@ -48,7 +48,8 @@ impl Past {
         }
         self.attempt = self.attempt.saturating_add(1);
         let doubled = rules.wait.saturating_mul(1_u32.checked_shl(self.attempt - 1).unwrap_or(u32::MAX));
-        let mut wait = doubled.min(rules.max_wait).mul_f64(0.5 + self.random());
+        let about = doubled.min(rules.max_wait);
+        let mut wait = (about / 2).saturating_add(about.mul_f64(self.random()));
         let asked = match hint {
             Some(hint) => Some(hint.min(MAX_RETRY_AFTER)),
             None => rules.quota_wait.filter(|_| reason == Reason::Quota),
@@ -89,13 +90,13 @@ impl Past {
         is_new
     }
 
-    /// From 0 to 1 (splitmix64).
+    /// From 0 to less than 1 (splitmix64).
     fn random(&mut self) -> f64 {
         self.random = self.random.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.random;
         mixed = (mixed ^ mixed >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (mixed ^ mixed >> 31) as f64 / u64::MAX as f64
+        ((mixed ^ mixed >> 31) >> 11) as f64 / (1_u64 << 53) as f64
     }
 }
 
@@ -119,6 +120,9 @@ mod tests {
                 assert!(within(wait, 0.5 * expected, 1.5 * expected), "{wait:?}, seed {seed}");
             }
             past.attempt = u32::MAX;
+            let for_ever = Rules { wait: Duration::MAX, max_wait: Duration::MAX, ..rules.clone() };
+            past.next_wait(&for_ever, Phase::HalfOpen, Reason::Probe, None, 0);
+            assert_eq!(past.patience(&for_ever), Duration::MAX);
             let wait = past.next_wait(&rules, Phase::HalfOpen, Reason::Probe, None, 0);
             assert!(within(wait, 30.0, 90.0) && past.patience(&rules) <= 120 * SECOND);
         }

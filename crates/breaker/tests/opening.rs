@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use common::{SECOND, ask, hang, now, seen, status, statuses, stream, wait_out};
 use dashpot_breaker::{BreakerLayer, BreakerState, Call, Reason, Slow};
-use dashpot_core::{Classify, Deadline, Outcome};
+use dashpot_core::{BodyReport, Classify, Deadline, Outcome};
 use dashpot_testkit::{Trigger, body::Scripted};
 use http::{Request, Response};
 use http_body_util::{BodyExt, Empty};
@@ -219,5 +219,23 @@ async fn answers_that_begin_late_open_it_by_a_bound_or_by_what_is_usual() {
         wait_out(&layer.handle()).await;
         begins_after(&layer, late).await;
         assert_eq!((why(&layer), layer.handle().stats().opened), (Reason::Probe, 2));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_somebody_knows_what_is_content_pings_do_not_make_an_answer_begin() {
+    for knows in [false, true] {
+        let layer = BreakerLayer::new().slow_ratio(Slow::Than(2 * SECOND), 1.0);
+        let answer = ask(&layer, move || {
+            let body = Scripted::new().data(": ping").wait(3 * SECOND).data("data: a");
+            let events = Response::builder().header("content-type", "text/event-stream");
+            let mut response = events.body(body).unwrap();
+            if knows {
+                response.extensions_mut().insert(BodyReport::default());
+            }
+            response
+        });
+        answer.await.into_body().collect().await.unwrap();
+        assert_eq!((layer.handle().stats().calls, layer.handle().stats().slow), (1, u64::from(knows)));
     }
 }

@@ -3,7 +3,7 @@
 use std::{
     collections::HashMap,
     sync::{
-        Arc, Mutex,
+        Arc, Barrier, Mutex,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
     thread,
@@ -84,5 +84,27 @@ fn each_change_is_told_once_and_no_place_is_lost() {
             assert_eq!(stats.probes, 0, "seed {seed}");
             assert!(told.len() > 100, "seed {seed}: only {}", told.len());
         }
+    }
+}
+
+#[test]
+fn each_time_that_probes_are_given_up_one_takes_their_place() {
+    let origin = crate::permit::now();
+    let rules = Rules { wait: millis(10), max_wait: millis(10), probes: 1, ..rules(None) };
+    let machine = Machine::new(Arc::new(rules), origin, 1);
+    machine.trip("a test", origin, origin);
+    let start = Barrier::new(4);
+    for round in 1..2_000 {
+        let now = origin + round * millis(20);
+        let admitted: u32 = thread::scope(|scope| {
+            let admit = || {
+                start.wait();
+                let admitted = (0..8).map(|_| u32::from(machine.admit(|| now).0.is_ok()));
+                admitted.sum::<u32>()
+            };
+            let threads: Vec<_> = (0..4).map(|_| scope.spawn(admit)).collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).sum()
+        });
+        assert_eq!((admitted, machine.stats(now).probes), (1, 1), "in round {round}");
     }
 }
