@@ -4,7 +4,10 @@ use std::{cell::RefCell, sync::Arc, time::Duration};
 
 use proptest::{prelude::*, test_runner::TestRunner};
 
-use super::spec::{Open, Spec, millis, rules};
+use super::{
+    millis, rules,
+    spec::{Open, Spec},
+};
 use crate::{
     BreakerState::{self, Closed, HalfOpen, Recovering},
     Reason, Stats,

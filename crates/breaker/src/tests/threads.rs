@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use super::spec::{millis, rules};
+use super::{millis, rules};
 use crate::{
     BreakerState, Transition,
     machine::{Machine, Shown},
