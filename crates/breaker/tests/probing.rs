@@ -14,7 +14,7 @@ use std::{
 
 use bytes::Bytes;
 use common::{SECOND, ask, hang, now, probing, status, statuses, stream, wait_out};
-use dashpot_breaker::{BreakerLayer, BreakerState, Handle, Reason};
+use dashpot_breaker::{BreakerLayer, BreakerState, Handle, Reason, Slow};
 use dashpot_testkit::{Trigger, body::Scripted};
 use http::{Request, Response};
 use http_body_util::{BodyExt, Empty, Full};
@@ -206,4 +206,30 @@ async fn failures_while_it_recovers_open_it_for_longer() {
     }
     let stats = handle.stats();
     assert_eq!((stats.state, stats.attempt), (BreakerState::Open, 2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_upstream_that_has_become_slow_for_good_is_taken_as_it_is_after_a_few_probes() {
+    let layer = BreakerLayer::new().slow_ratio(Slow::TimesBaseline(10.0), 0.8);
+    let handle = layer.handle();
+    let begins_after = async |after| {
+        let answer = stream(&layer, || Scripted::new().wait(after).data("a").data("b")).await;
+        answer.into_body().collect().await.unwrap();
+    };
+    for _ in 0..30 {
+        begins_after(SECOND / 10).await;
+    }
+    handle.trip("a test", now());
+    let mut failed = 0;
+    while handle.stats().state != BreakerState::Recovering {
+        wait_out(&handle).await;
+        begins_after(5 * SECOND).await;
+        if handle.stats().state == BreakerState::HalfOpen {
+            begins_after(5 * SECOND).await;
+            begins_after(5 * SECOND).await;
+        } else {
+            failed += 1;
+        }
+    }
+    assert_eq!(failed, 3);
 }
