@@ -70,7 +70,8 @@ fn run(rules: &Rules, seed: u64, rate: u64, outage: Duration) -> Seen {
         }
         upstream.is_out = (begin..end).contains(&milli);
         upstream.a_milli_passes();
-        while let Some((_, n, ticket, served)) = under_way.pop_front_if(|call| call.0 <= milli) {
+        while under_way.front().is_some_and(|call| call.0 <= milli) {
+            let Some((_, n, ticket, served)) = under_way.pop_front() else { break };
             let shown = if served { Shown::Success } else { Shown::Failure { retry_after: None } };
             machines[n].record(ticket, shown, || now);
         }
