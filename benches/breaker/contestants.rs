@@ -6,13 +6,10 @@ use dashpot::breaker::BreakerLayer;
 use http_body_util::BodyExt;
 use tower::{BoxError, Layer, Service, ServiceExt, util::BoxCloneService};
 
-use crate::upstream::{Answer, Asked, Upstream};
-
-/// All of them wait about as long when they open first.
-pub(crate) const WAIT: Duration = Duration::from_millis(100);
-
-/// Where a wait may grow, it grows to this.
-pub(crate) const MAX_WAIT: Duration = Duration::from_secs(10);
+use crate::{
+    MAX_WAIT, WAIT,
+    upstream::{Answer, Asked, Upstream},
+};
 
 /// Whoever has waited so long for an answer leaves.
 pub(crate) const PATIENCE: Duration = Duration::from_millis(20);

@@ -1,89 +1,17 @@
 //! The breakers of other crates, as their documentation sets them up: with their defaults, but for how long they wait, and
-//! for probes one at a time. To all of them a status from 500 on is a failure.
+//! for probes one at a time.
 
-use std::{
-    sync::{Arc, Mutex},
-    task::{Context, Poll},
-    time::Duration,
-};
+use std::time::Duration;
 
-use failsafe::{FailurePolicy, StateMachine, backoff, failure_policy, futures::CircuitBreaker as _};
+use failsafe::{FailurePolicy, StateMachine, backoff, failure_policy};
 use recloser::{AsyncRecloser, Recloser};
-use tower::{BoxError, Layer, Service, ServiceExt, service_fn};
+use tower::{Layer, Service};
 use tower_circuitbreaker::CircuitBreaker as TowerBreaker;
-use tower_resilience_circuitbreaker::{CircuitBreaker as Resilience, CircuitBreakerLayer, FnClassifier};
-
-use crate::{
-    contestants::{Contestant, MAX_WAIT, WAIT, boxed},
-    upstream::{Answer, Asked, Upstream},
+use tower_resilience_circuitbreaker::{
+    CircuitBreaker as Resilience, CircuitBreakerLayer, FnClassifier, SlidingWindowType,
 };
 
-pub(crate) const ALL: [Contestant; 4] = [
-    Contestant {
-        name: "tower-resilience",
-        make: |upstream| boxed(resilience(upstream, |result| result.as_ref().is_ok_and(has_failed), None)),
-    },
-    Contestant {
-        name: "tower-circuitbreaker",
-        make: |upstream| {
-            // Its service cannot be cloned.
-            let breaker = tower(upstream, |result| result.as_ref().is_ok_and(has_failed));
-            boxed(Shared(Arc::new(Mutex::new(breaker))))
-        },
-    },
-    Contestant {
-        name: "recloser",
-        make: |upstream| {
-            let breaker = recloser();
-            boxed(service_fn(move |request| {
-                let call = breaker.call(exchange(upstream.clone(), request));
-                async { call.await.map_err(|_| BoxError::from("it failed, or was refused")) }
-            }))
-        },
-    },
-    Contestant {
-        name: "failsafe",
-        make: |upstream| {
-            let breaker = failsafe();
-            boxed(service_fn(move |request| {
-                let call = breaker.call(Box::pin(exchange(upstream.clone(), request)));
-                async { call.await.map_err(|_| BoxError::from("it failed, or was refused")) }
-            }))
-        },
-    },
-];
-
-fn has_failed(answer: &Answer) -> bool {
-    answer.status().is_server_error()
-}
-
-/// For those that know failures from errors only.
-async fn exchange(upstream: Upstream, request: Asked) -> Result<Answer, ()> {
-    let Ok(answer) = upstream.oneshot(request).await;
-    if has_failed(&answer) { Err(()) } else { Ok(answer) }
-}
-
-struct Shared<S>(Arc<Mutex<S>>);
-
-impl<S> Clone for Shared<S> {
-    fn clone(&self) -> Self {
-        Self(self.0.clone())
-    }
-}
-
-impl<S: Service<Asked>> Service<Asked> for Shared<S> {
-    type Response = S::Response;
-    type Error = S::Error;
-    type Future = S::Future;
-
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
-        self.0.lock().expect("no call panics").poll_ready(cx)
-    }
-
-    fn call(&mut self, request: Asked) -> S::Future {
-        self.0.lock().expect("no call panics").call(request)
-    }
-}
+use crate::{MAX_WAIT, WAIT};
 
 type IsFailure<R, E> = fn(&Result<R, E>) -> bool;
 
@@ -99,9 +27,7 @@ where
 {
     let mut builder = CircuitBreakerLayer::builder().wait_duration_in_open(WAIT);
     if let Some(window) = window {
-        builder = builder
-            .sliding_window_type(tower_resilience_circuitbreaker::SlidingWindowType::TimeBased)
-            .sliding_window_duration(window);
+        builder = builder.sliding_window_type(SlidingWindowType::TimeBased).sliding_window_duration(window);
     }
     builder.failure_classifier(is_failure).build().expect("its defaults are valid").layer(inner)
 }

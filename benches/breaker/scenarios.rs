@@ -12,7 +12,8 @@ use tokio::{
 use tower::{BoxError, ServiceExt, util::BoxCloneService};
 
 use crate::{
-    contestants::{Contestant, PATIENCE, WAIT},
+    WAIT,
+    contestants::{Contestant, PATIENCE},
     upstream::{Answer, Asked, Upstream, Want, asked},
 };
 

@@ -29,7 +29,7 @@ const ROWS: [(&str, Cell); 10] = [
 ];
 
 #[cfg(feature = "peers")]
-const PEERS: &[Contestant] = &crate::peers::ALL;
+const PEERS: &[Contestant] = &crate::others::ALL;
 #[cfg(not(feature = "peers"))]
 const PEERS: &[Contestant] = &[];
 
