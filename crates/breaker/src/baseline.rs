@@ -1,9 +1,6 @@
 use std::time::Duration;
 
-use crate::{
-    atomic::{AtomicU64, Ordering::Relaxed},
-    rules::Slow,
-};
+use crate::atomic::{AtomicU64, Ordering::Relaxed};
 
 /// So many answers make the first average.
 const FIRST: u64 = 20;
@@ -22,13 +19,10 @@ const PROBE_WEIGHT: u64 = 30;
 pub(crate) struct Baseline(AtomicU64);
 
 impl Baseline {
-    /// Whether an answer was slow. One that was not becomes part of the average, and so does each probe's: an upstream
-    /// that is slow while nobody bothers it has become so, or else it would stay open for ever.
-    pub(crate) fn is_slow(&self, slow: Slow, took: Duration, is_probe: bool) -> bool {
-        let factor = match slow {
-            Slow::Than(bound) => return took > bound,
-            Slow::TimesBaseline(factor) => factor,
-        };
+    /// Whether an answer was slow: it took more than `factor` times as long as usual. One that was not becomes part of the
+    /// average, and so does each probe's: an upstream that is slow while nobody bothers it has become so, or else it would
+    /// stay open for ever.
+    pub(crate) fn is_slow(&self, factor: f64, took: Duration, is_probe: bool) -> bool {
         let word = self.0.load(Relaxed);
         let (count, mean) = (word >> 56, (word & !(0xff << 56)) as f64);
         let took = took.as_nanos() as f64;
@@ -61,7 +55,7 @@ mod tests {
 
     #[test]
     fn slow_is_so_many_times_the_average_of_those_that_are_not() {
-        let (baseline, slow) = (Baseline::default(), Slow::TimesBaseline(10.0));
+        let (baseline, slow) = (Baseline::default(), 10.0);
         let millis = |n| baseline.is_slow(slow, Duration::from_millis(n), false);
         assert!(!millis(5000), "nothing is known yet");
         for _ in 0..200 {
@@ -78,7 +72,7 @@ mod tests {
 
     #[test]
     fn an_upstream_that_is_slow_for_probes_too_has_become_so_after_a_few() {
-        let (baseline, slow) = (Baseline::default(), Slow::TimesBaseline(10.0));
+        let (baseline, slow) = (Baseline::default(), 10.0);
         for _ in 0..200 {
             baseline.is_slow(slow, Duration::from_millis(100), false);
         }
@@ -87,14 +81,5 @@ mod tests {
             let probes = (0..).take_while(|_| baseline.is_slow(slow, took, true)).count();
             assert_eq!(probes, slow_probes, "of {took:?}");
         }
-    }
-
-    #[test]
-    fn a_bound_needs_no_average() {
-        let slow = Slow::Than(Duration::from_secs(1));
-        let baseline = Baseline::default();
-        assert!(baseline.is_slow(slow, Duration::from_millis(1001), false));
-        assert!(!baseline.is_slow(slow, Duration::from_millis(1000), false));
-        assert_eq!(baseline.mean(), None);
     }
 }

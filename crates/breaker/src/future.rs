@@ -6,13 +6,18 @@ use std::{
 
 use bytes::Bytes;
 use dashpot_body::{Asked, Verdict};
-use dashpot_core::{Classify, Deadline};
-use http::{Request, Response};
+use dashpot_core::{Classify, Deadline, grpc_timeout};
+use http::{Request, Response, Version};
 use http_body::Body;
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
-use crate::{ResponseBody, guard::Held, permit::Permit, ready_call::ReadyCall};
+use crate::{
+    ResponseBody,
+    guard::Held,
+    permit::{Permit, now},
+    ready_call::ReadyCall,
+};
 
 pin_project! {
     /// The answer of a [`Breaker`](crate::Breaker).
@@ -98,7 +103,12 @@ where
 impl<C> Exchange<C> {
     #[inline]
     pub(crate) fn new<B>(mut permit: Permit, classify: C, request: &Request<B>) -> Self {
-        permit.set_deadline(request.extensions().get::<Deadline>().copied());
+        let deadline = request.extensions().get::<Deadline>().copied().or_else(|| {
+            // Of calls with gRPC, which are all HTTP/2: what the server then says is the client's doing too.
+            let is_http2 = request.version() == Version::HTTP_2;
+            Deadline::after(now(), is_http2.then(|| grpc_timeout(request.headers()))??)
+        });
+        permit.set_deadline(deadline);
         Self { permit, classify, asked: request.method().into() }
     }
 

@@ -75,7 +75,8 @@ impl<C, F> BreakerLayer<C, F> {
     }
 
     /// An upstream that has been silent for so long when the client leaves has failed; one that was not is not to blame.
-    /// Default: 30 seconds. A [`Deadline`](dashpot_core::Deadline) that passed before anything came is a failure too.
+    /// Default: 30 seconds. A [`Deadline`](dashpot_core::Deadline) that passed before anything came is a failure too, unless it
+    /// left less than twice the time that answers usually take to begin.
     #[must_use]
     pub fn silence(self, silence: Duration) -> Self {
         self.with_rules(|rules| rules.silence = silence)

@@ -11,7 +11,7 @@ use crate::{
     baseline::Baseline,
     event::BreakerState,
     past::Past,
-    rules::Rules,
+    rules::{Rules, Slow},
     stats::Stats,
     streak::Streak,
     window::{BUCKETS, Counts, Moment, Window},
@@ -306,8 +306,24 @@ impl Machine {
         }
     }
 
+    /// An answer has begun, after so long: whether that was slow.
     pub(crate) fn is_slow(&self, ticket: Ticket, took: Duration) -> bool {
-        self.rules.slow.is_some_and(|slow| self.baseline.is_slow(slow, took, ticket.probe.is_some()))
+        let factor = match self.rules.slow {
+            Some(Slow::TimesBaseline(factor)) => factor,
+            // How long answers take is of use all the same.
+            Some(Slow::Than(_)) | None => f64::INFINITY,
+        };
+        let is_slower = self.baseline.is_slow(factor, took, ticket.probe.is_some());
+        match self.rules.slow {
+            Some(Slow::Than(bound)) => took > bound,
+            Some(Slow::TimesBaseline(_)) => is_slower,
+            None => false,
+        }
+    }
+
+    /// Whether an answer could have begun within this time: twice what is usual, if that is known.
+    pub(crate) fn is_time_enough(&self, waited: Duration) -> bool {
+        self.baseline.mean().is_none_or(|usual| waited >= 2 * usual)
     }
 }
 

@@ -16,9 +16,9 @@ pub(crate) struct Permit {
     one: Arc<One>,
     ticket: Ticket,
     deadline: Option<Deadline>,
-    /// When it was admitted, if it matters how long answers take to begin.
-    admitted: Option<Instant>,
-    /// Since when the upstream says nothing. The clock is read only when it has kept us waiting.
+    /// Since when the answer is waited for. The clock is read only when there is something to wait for.
+    waits_since: Option<Instant>,
+    /// Since when the upstream says nothing.
     silent_since: Option<Instant>,
     slow: bool,
     begun: bool,
@@ -28,12 +28,11 @@ pub(crate) struct Permit {
 impl Permit {
     #[inline]
     pub(crate) fn new(one: Arc<One>, ticket: Ticket) -> Self {
-        let admitted = one.machine.rules().slow.map(|_| now());
         Self {
             one,
             ticket,
             deadline: None,
-            admitted,
+            waits_since: None,
             silent_since: None,
             slow: false,
             begun: false,
@@ -49,7 +48,9 @@ impl Permit {
     #[inline]
     pub(crate) fn pending(&mut self) {
         if self.silent_since.is_none() {
-            self.silent_since = Some(now());
+            let now = now();
+            self.silent_since = Some(now);
+            self.waits_since.get_or_insert(now);
         }
     }
 
@@ -68,8 +69,8 @@ impl Permit {
     /// The answer begins: the first of it that can be used.
     pub(crate) fn first(&mut self) {
         self.begun = true;
-        if let Some(admitted) = self.admitted {
-            let took = now().saturating_duration_since(admitted);
+        if let Some(since) = self.waits_since {
+            let took = now().saturating_duration_since(since);
             self.slow = self.one.machine.is_slow(self.ticket, took);
         }
     }
@@ -78,6 +79,8 @@ impl Permit {
     pub(crate) fn end(mut self, outcome: Outcome) {
         self.over = true;
         self.record(match outcome {
+            // The upstream keeps the same deadline as we do.
+            Outcome::Overload { .. } if self.deadline.is_some() && self.is_hopeless(now()) => Shown::Ignored,
             Outcome::Success if self.slow => Shown::Slow,
             Outcome::Success => Shown::Success,
             Outcome::Failure => Shown::Failure { retry_after: None },
@@ -104,7 +107,16 @@ impl Permit {
         let now = now();
         let silence = self.silent_since.map(|since| now.saturating_duration_since(since));
         silence.is_some_and(|silence| silence >= self.one.machine.rules().silence)
-            || !self.begun && self.deadline.is_some_and(|deadline| deadline.is_past(now))
+            || !self.begun
+                && self.deadline.is_some_and(|deadline| deadline.is_past(now))
+                && !self.is_hopeless(now)
+    }
+
+    /// Whether the call's deadline has passed, and was too near for any answer: a client may ask for what cannot be.
+    fn is_hopeless(&self, now: Instant) -> bool {
+        let waited = self.waits_since.map(|since| now.saturating_duration_since(since)).unwrap_or_default();
+        self.deadline.is_some_and(|deadline| deadline.is_past(now))
+            && !self.one.machine.is_time_enough(waited)
     }
 }
 

@@ -88,6 +88,50 @@ async fn calls_whose_deadline_passes_before_anything_comes_open_it() {
     assert_eq!(why(&layer), Reason::Consecutive);
 }
 
+/// One client asks for what cannot be, and must not close the door for all.
+#[tokio::test(start_paused = true)]
+async fn deadlines_shorter_than_any_answer_open_nothing() {
+    let layer = BreakerLayer::new();
+    let after_a_second = |status: u16, grpc: bool| {
+        service_fn(move |_| async move {
+            sleep(SECOND).await;
+            let mut head = Response::builder().status(status);
+            if grpc {
+                head = head.header("content-type", "application/grpc").header("grpc-status", "4");
+            }
+            Ok::<_, std::io::Error>(head.body(Scripted::new().data("answer").exact()).unwrap())
+        })
+    };
+    let request = || Request::new(Empty::<bytes::Bytes>::new());
+    for _ in 0..20 {
+        let answer = layer.layer(after_a_second(200, false)).oneshot(request()).await.unwrap();
+        answer.into_body().collect().await.unwrap();
+    }
+    assert_eq!(layer.handle().stats().baseline, Some(SECOND));
+    for grpc in [false, true].into_iter().cycle().take(60) {
+        let mut hasty = request();
+        if grpc {
+            *hasty.version_mut() = http::Version::HTTP_2;
+            hasty.headers_mut().insert("grpc-timeout", "900m".parse().unwrap());
+            let answer = layer.layer(after_a_second(200, true)).oneshot(hasty).await.unwrap();
+            answer.into_body().collect().await.unwrap();
+        } else {
+            let time = SECOND * 9 / 10;
+            hasty.extensions_mut().insert(Deadline::after(now(), time).unwrap());
+            assert!(timeout(time, layer.layer(after_a_second(200, false)).oneshot(hasty)).await.is_err());
+        }
+    }
+    let stats = layer.handle().stats();
+    assert_eq!((stats.state, stats.failed), (BreakerState::Closed, 0));
+    for _ in 0..5 {
+        let mut patient = request();
+        patient.extensions_mut().insert(Deadline::after(now(), 2 * SECOND).unwrap());
+        let never = service_fn(|_| std::future::pending::<Result<Response<Scripted>, std::io::Error>>());
+        assert!(timeout(2 * SECOND, layer.layer(never).oneshot(patient)).await.is_err());
+    }
+    assert_eq!(why(&layer), Reason::Consecutive);
+}
+
 #[tokio::test(start_paused = true)]
 async fn clients_that_leave_are_no_failures() {
     let (layer, seen) = seen(BreakerLayer::new());

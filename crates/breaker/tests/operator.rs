@@ -6,8 +6,10 @@ mod common;
 use common::{SECOND, hang, now, seen, status, statuses, stream, wait_out};
 use dashpot_breaker::{BreakerLayer, BreakerState, Call, Control, Reason, Slow};
 use dashpot_testkit::body::Scripted;
-use http_body_util::BodyExt;
+use http::{Request, Response};
+use http_body_util::{BodyExt, Empty};
 use tokio::time::{sleep, timeout};
+use tower::{Layer, ServiceExt, service_fn};
 
 #[tokio::test(start_paused = true)]
 async fn forced_open_it_refuses_until_another_word() {
@@ -93,8 +95,16 @@ async fn a_reset_forgets_what_was() {
 #[tokio::test(start_paused = true)]
 async fn a_reset_forgets_how_long_answers_usually_take() {
     let layer = BreakerLayer::new().slow_ratio(Slow::TimesBaseline(10.0), 0.5);
-    statuses(&layer, 200, 20).await;
-    assert!(layer.handle().stats().baseline.is_some());
+    let upstream = service_fn(async |_| {
+        sleep(SECOND).await;
+        Ok::<_, std::io::Error>(Response::new(Scripted::new().data("answer").exact()))
+    });
+    for _ in 0..20 {
+        let request = Request::new(Empty::<bytes::Bytes>::new());
+        let answer = layer.layer(upstream).oneshot(request).await.unwrap();
+        answer.into_body().collect().await.unwrap();
+    }
+    assert_eq!(layer.handle().stats().baseline, Some(SECOND));
     layer.handle().reset();
     assert_eq!(layer.handle().stats().baseline, None);
 }
