@@ -6,8 +6,8 @@ use std::{
 
 use bytes::Bytes;
 use dashpot_body::{ReleaseAt, Verdict};
-use dashpot_core::{Classify, Deadline};
-use http::{Method, Request, Response};
+use dashpot_core::{Classify, Deadline, grpc_timeout};
+use http::{Method, Request, Response, Version};
 use http_body::Body;
 use pin_project_lite::pin_project;
 use tower_service::Service;
@@ -16,7 +16,7 @@ use crate::{
     ResponseBody,
     guard::Held,
     layer::Shared,
-    permit::Permit,
+    permit::{Permit, now},
     policy::Signal,
     waiters::Turn,
     waiting::{Waited, Waiting},
@@ -137,7 +137,11 @@ where
 
 impl<C: Clone> Exchange<C> {
     pub(crate) fn new<B: Body>(permit: Permit, shared: &Shared<C>, request: &Request<B>) -> Self {
-        let deadline = request.extensions().get::<Deadline>().copied();
+        let deadline = request.extensions().get::<Deadline>().copied().or_else(|| {
+            // Of calls with gRPC, which are all HTTP/2: what the server then says is the client's doing too.
+            let is_http2 = request.version() == Version::HTTP_2;
+            Deadline::after(now(), is_http2.then(|| grpc_timeout(request.headers()))??)
+        });
         // Bytes will do: they grow with what the model has to read.
         let prompt = request.body().size_hint().exact().and_then(|bytes| bytes.try_into().ok());
         Self {
