@@ -27,7 +27,7 @@ pub(super) const IDLE: f64 = 60.0;
 /// Half of the difference: a better baseline is believed within three windows, a lucky window is forgotten as soon.
 const FALL: f64 = 0.5;
 
-/// With so little in flight there can be no queue of ours, so the baseline follows the upstream, both ways.
+/// With so little in flight a limit cannot do anything about a queue, so the baseline follows the upstream, both ways.
 const UNUSED: f64 = 0.5;
 
 /// A tenth of the difference for each unused window.
