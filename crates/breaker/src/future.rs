@@ -6,8 +6,8 @@ use std::{
 
 use bytes::Bytes;
 use dashpot_body::{Asked, Verdict};
-use dashpot_core::{Classify, Deadline, grpc_timeout};
-use http::{Request, Response, Version};
+use dashpot_core::{Classify, Deadline};
+use http::{Request, Response};
 use http_body::Body;
 use pin_project_lite::pin_project;
 use tower_service::Service;
@@ -103,12 +103,7 @@ where
 impl<C> Exchange<C> {
     #[inline]
     pub(crate) fn new<B>(mut permit: Permit, classify: C, request: &Request<B>) -> Self {
-        let deadline = request.extensions().get::<Deadline>().copied().or_else(|| {
-            // Of calls with gRPC, which are all HTTP/2: what the server then says is the client's doing too.
-            let is_http2 = request.version() == Version::HTTP_2;
-            Deadline::after(now(), is_http2.then(|| grpc_timeout(request.headers()))??)
-        });
-        permit.set_deadline(deadline);
+        permit.set_deadline(Deadline::of(request, now));
         Self { permit, classify, asked: request.method().into() }
     }
 

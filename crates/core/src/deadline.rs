@@ -1,6 +1,6 @@
 use std::time::{Duration, Instant};
 
-use http::HeaderMap;
+use http::{HeaderMap, Request, Version};
 
 /// When the whole exchange must be over; in the request's extensions.
 ///
@@ -19,6 +19,19 @@ impl Deadline {
     #[must_use]
     pub fn after(now: Instant, timeout: Duration) -> Option<Self> {
         now.checked_add(timeout).map(Self)
+    }
+
+    /// The deadline of `request`, at `now`: the one in its extensions, or else the one that a gRPC client states.
+    ///
+    /// An upstream keeps the latter too, and what it says when that has passed is the client's doing.
+    #[must_use]
+    pub fn of<B>(request: &Request<B>, now: impl FnOnce() -> Instant) -> Option<Self> {
+        request.extensions().get().copied().or_else(|| {
+            // All of gRPC is HTTP/2; so the others need not look for the header.
+            let is_http2 = request.version() == Version::HTTP_2;
+            let timeout = is_http2.then(|| grpc_timeout(request.headers()))??;
+            Self::after(now(), timeout)
+        })
     }
 
     /// The instant itself.
@@ -97,6 +110,22 @@ mod tests {
         assert!(deadline.is_past(now + Duration::from_secs(1)));
         assert!(!deadline.is_past(now));
         assert_eq!(Deadline::after(now, Duration::MAX), None);
+    }
+
+    #[test]
+    fn a_request_has_the_deadline_of_its_extensions_or_of_its_grpc_header() {
+        let now = now();
+        let second = Duration::from_secs(1);
+        let of =
+            |request: &Request<()>| Deadline::of(request, || now).map(|deadline| deadline.remaining(now));
+        let mut request = Request::new(());
+        assert_eq!(of(&request), None);
+        request.headers_mut().insert("grpc-timeout", http::HeaderValue::from_static("3S"));
+        assert_eq!(of(&request), None, "not gRPC");
+        *request.version_mut() = Version::HTTP_2;
+        assert_eq!(of(&request), Some(3 * second));
+        request.extensions_mut().insert(Deadline::at(now + second));
+        assert_eq!(of(&request), Some(second));
     }
 
     proptest! {

@@ -16,7 +16,7 @@ use crate::{
     ResponseBody,
     guard::Held,
     layer::Shared,
-    permit::Permit,
+    permit::{Permit, now},
     policy::Signal,
     waiters::Turn,
     waiting::{Waited, Waiting},
@@ -110,7 +110,7 @@ where
 
 impl<C: Clone> Exchange<C> {
     pub(crate) fn new<B: Body>(permit: Permit, shared: &Shared<C>, request: &Request<B>) -> Self {
-        let deadline = request.extensions().get::<Deadline>().copied();
+        let deadline = Deadline::of(request, now);
         // Bytes will do: they grow with what the model has to read.
         let prompt = request.body().size_hint().exact().and_then(|bytes| bytes.try_into().ok());
         Self {

@@ -42,7 +42,9 @@ impl<C> Guard for Held<C> {
 
     fn end(self, end: End) {
         let outcome = self.verdict.outcome(end);
-        if end == End::Dropped && self.verdict.stated().is_none() && self.permit.awaits_first() {
+        // What the stream has said counts, if it was of a failure: clients leave when they have read that.
+        let is_told = !matches!(outcome, Outcome::Ignored | Outcome::Success);
+        if end == End::Dropped && !is_told && self.verdict.stated().is_none() && self.permit.awaits_first() {
             // Dropping the permit tells that the client has left.
             return;
         }

@@ -1,6 +1,8 @@
 use std::sync::Arc;
 
-use crate::{Handle, Stats, limits::Limits, permit::now};
+use dashpot_core::Keyed;
+
+use crate::{Handle, Stats, limiter::Limiter, limits::Limits, permit::now, policy::Snapshot};
 
 /// Shows the limits of all keys of a layer. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -29,6 +31,18 @@ impl KeyedHandle {
     #[must_use]
     pub fn get(&self, key: &str) -> Option<Handle> {
         self.0.keyed.as_ref()?.get(key).map(Handle::new)
+    }
+
+    /// Goes on, for one key, from what another process has learned about the same upstream. Without room for the key, and in
+    /// a layer without keys, nothing happens.
+    pub fn restore(&self, key: &str, snapshot: &Snapshot) {
+        let limiter = self.0.keyed.as_ref().and_then(|keyed| {
+            let key = Some(key).filter(|key| key.len() <= Keyed::<Limiter>::MAX_KEY_LEN)?;
+            keyed.get_or_make(key, || self.0.rules.limiter(now()))
+        });
+        if let Some(limiter) = limiter {
+            Handle::new(limiter).restore(snapshot);
+        }
     }
 
     /// Each key's limit at this moment, in no order.

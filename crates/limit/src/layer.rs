@@ -140,7 +140,7 @@ impl<C> LimitLayer<C> {
     /// Guarantees partitions of the requests their shares of the limit, which matter only when it is reached.
     ///
     /// While there is room everybody is admitted. When the limit is reached, only requests of partitions that hold less
-    /// than their share are: then more than the limit may be in flight for a while, less than twice as many. It is the
+    /// than their share are: then more than the limit may be in flight for a while, up to twice as many, and one of each partition if these are more than the limit. It is the
     /// rule of Netflix' concurrency-limits. Requests of no partition, or of an unknown one, are sure of nothing.
     ///
     /// A share is rounded down to whole exchanges, but one at least, unless it is 0. With [`wait`](Self::wait), requests of

@@ -59,11 +59,13 @@ impl Limiter {
     pub(crate) fn new(policy: Box<dyn Policy>, now: Instant, budgets: impl FnOnce(u32) -> Budgets) -> Self {
         let limit = whole(policy.limit());
         let decision = Decision { at: now, limit, reason: policy.belief().reason };
+        let budgets = budgets(limit);
+        let rate = Rate::new(now, budgets.partitions.as_slice().len());
         Self {
             word: Word::new(limit),
             thinning: Thinning::new(),
             refused: AtomicU64::new(0),
-            budgets: budgets(limit),
+            budgets,
             waiters: Waiters::default(),
             control: Mutex::new(Control {
                 policy,
@@ -73,7 +75,7 @@ impl Limiter {
                 departed: 0,
                 total_departed: 0,
                 untold: 0,
-                rate: Rate::new(now),
+                rate,
             }),
         }
     }
@@ -83,6 +85,10 @@ impl Limiter {
     /// `claim` is lent, since it was written field by field a moment ago: to hand it over reads it as a whole, and stalls.
     #[inline]
     pub(crate) fn try_acquire(self: &Arc<Self>, claim: &Claim) -> Option<Permit> {
+        // With tokens somebody may wait who has a slot in its partition's share; `queue` looks who.
+        if self.budgets.tokens.is_some() && claim.partition.is_some() && self.word.load().waiting {
+            return None;
+        }
         match self.admit(claim, Word::acquire) {
             Ok(permit) => Some(permit),
             Err(full) => {
@@ -102,7 +108,7 @@ impl Limiter {
         free: impl FnOnce(&Word) -> Option<State>,
     ) -> Result<Permit, Full> {
         let state = self.budgets.admit(&self.word, *claim, free)?;
-        let measured_from = self.thinning.takes(state.departed).then(now);
+        let measured_from = self.thinning.takes(state.admitted()).then(now);
         Ok(Permit::new(self.clone(), state.in_flight, measured_from, *claim))
     }
 
@@ -124,6 +130,7 @@ impl Limiter {
         let mut max_wait = wait.max_wait;
         let mut control = self.control();
         control.count(now, &self.word);
+        control.rate.full(now);
         if let Some(deadline) = deadline {
             // What is granted too late to be answered in time is granted in vain.
             let baseline = control.policy.belief().baseline.unwrap_or_default();
@@ -136,24 +143,24 @@ impl Limiter {
         let ahead = if queue.is_backlogged(now) { 0 } else { queue.len() };
         let is_late =
             turn.is_some_and(|turn| turn.as_secs_f64() * (ahead + 1) as f64 > max_wait.as_secs_f64());
-        if is_late || max_wait.is_zero() || queue.len() >= wait.max_waiting {
-            return Queued::Refused;
-        }
         // Looks again once whoever makes room knows; newcomers stand behind from then on.
         self.word.somebody_waits();
         let is_first = queue.len() == 0;
         let free = |word: &Word| if is_first { word.acquire_for_waiter() } else { None };
-        match self.admit(&claim, free) {
-            Ok(permit) => {
-                self.settle(&queue);
-                Queued::Admitted(permit)
-            }
-            Err(_) => Queued::Waits(queue.push(self, now, max_wait, claim)),
-        }
+        // A share is no way round those of the same partition who wait for tokens.
+        let stands_behind = queue.has(claim.partition);
+        let admitted = if stands_behind { None } else { self.admit(&claim, free).ok() };
+        let queued = match admitted {
+            Some(permit) => Queued::Admitted(permit),
+            None if is_late || max_wait.is_zero() || queue.len() >= wait.max_waiting => Queued::Refused,
+            None => Queued::Waits(queue.push(self, now, max_wait, claim)),
+        };
+        self.settle(&queue);
+        queued
     }
 
     /// Gives free slots to those who wait.
-    fn wake(self: &Arc<Self>) {
+    pub(crate) fn wake(self: &Arc<Self>) {
         let now = now();
         let partitions = self.budgets.partitions.as_slice().len();
         loop {
@@ -204,6 +211,16 @@ impl Limiter {
         }
     }
 
+    /// An exchange's deadline passed before anything came. If it had less time than one takes that need not wait, that says
+    /// nothing of the upstream: a client may ask for what cannot be.
+    pub(crate) fn cut_off(self: &Arc<Self>, now: Instant, admitted: Instant) {
+        let waited = now.saturating_duration_since(admitted);
+        let control = self.control();
+        let is_hopeless = control.policy.belief().baseline.is_some_and(|baseline| waited < baseline);
+        let event = if is_hopeless { Event::Left { admitted, waited } } else { Event::Overload };
+        self.report_to(control, now, event);
+    }
+
     /// Tells the policy what it must not miss.
     pub(crate) fn report(self: &Arc<Self>, now: Instant, event: Event) {
         self.report_to(self.control(), now, event);
@@ -226,18 +243,11 @@ impl Limiter {
     fn apply(self: &Arc<Self>, mut control: MutexGuard<'_, Control>, now: Instant) {
         let limit = whole(control.policy.limit());
         let belief = control.policy.belief();
+        let before = control.decision.limit;
         let mut has_room = false;
-        if limit != control.decision.limit {
+        if limit != before {
             self.budgets.partitions.set_limit(limit);
             has_room = self.word.set_limit(limit);
-            tracing::debug!(
-                limit,
-                before = control.decision.limit,
-                reason = ?belief.reason,
-                baseline = ?belief.baseline,
-                queue = belief.queue,
-                "limit changed"
-            );
             control.decision = Decision { at: now, limit, reason: belief.reason };
         } else if control.decision.reason != belief.reason {
             control.decision = Decision { at: now, limit, reason: belief.reason };
@@ -245,6 +255,17 @@ impl Limiter {
         drop(control);
         if has_room {
             self.wake();
+        }
+        if limit != before {
+            // Without the lock: a subscriber may look at the handle, or block.
+            tracing::debug!(
+                limit,
+                before,
+                reason = ?belief.reason,
+                baseline = ?belief.baseline,
+                queue = belief.queue,
+                "limit changed"
+            );
         }
     }
 
@@ -259,7 +280,8 @@ impl Limiter {
         }
         let mut control = self.control();
         control.count(now, &self.word);
-        control.rate.next_turn(now)
+        control.rate.full(now);
+        control.rate.next_turn(now, claim.partition)
     }
 
     pub(crate) fn stats(&self, now: Instant) -> Stats {
@@ -310,6 +332,11 @@ impl Control {
         self.total_departed += u64::from(more);
         self.untold = self.untold.saturating_add(more);
         self.rate.departed(now, more);
+        if state.waiting {
+            self.rate.still_full(now);
+        } else if 2 * (state.in_flight + more) <= state.limit {
+            self.rate.slack();
+        }
         state
     }
 }

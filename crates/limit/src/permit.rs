@@ -63,6 +63,13 @@ impl Permit {
         self.limiter.undo(self.claim);
     }
 
+    /// As [`undo`](Self::undo), for whoever comes next.
+    pub(crate) fn pass_on(self) {
+        let limiter = self.limiter.clone();
+        self.undo();
+        limiter.wake();
+    }
+
     /// Whether nothing that can be used has come yet.
     pub(crate) fn awaits_first(&self) -> bool {
         self.first.is_none()
@@ -96,7 +103,13 @@ impl Permit {
         self.over = true;
         self.release();
         if let Outcome::Overload { .. } = outcome {
-            self.limiter.report(now(), Event::Overload);
+            let now = now();
+            if !self.deadline.is_some_and(|deadline| deadline.is_past(now)) {
+                self.limiter.report(now, Event::Overload);
+            } else if let Some(admitted) = self.measured_from {
+                // The upstream keeps the same deadline as we do.
+                self.limiter.cut_off(now, admitted);
+            }
         } else if let Some(admitted) = self.measured_from {
             let now = now();
             let event = match latency {
@@ -122,14 +135,12 @@ impl Drop for Permit {
         if self.over {
             return;
         }
-        if self.measured_from.is_none() && self.deadline.is_none() {
-            return;
-        }
+        let Some(admitted) = self.measured_from else { return };
         let now = now();
         if self.deadline.is_some_and(|deadline| deadline.is_past(now)) {
             // A layer further out has cut the exchange off in time: no client's whim, but an upstream that is too slow.
-            self.limiter.report(now, Event::Overload);
-        } else if let Some(admitted) = self.measured_from {
+            self.limiter.cut_off(now, admitted);
+        } else {
             let waited = now.saturating_duration_since(admitted);
             self.limiter.try_report(now, Event::Left { admitted, waited });
         }

@@ -10,7 +10,7 @@ use std::{
 /// policy needs, and cost a few percent of one core.
 #[derive(Debug)]
 pub(crate) struct Thinning {
-    /// An exchange is measured if these bits of the count of departures are zero.
+    /// An exchange is measured if these bits of the count of admissions are zero.
     mask: AtomicU32,
 }
 
@@ -24,9 +24,9 @@ impl Thinning {
         Self { mask: AtomicU32::new(0) }
     }
 
-    pub(crate) fn takes(&self, departed: u32) -> bool {
+    pub(crate) fn takes(&self, admitted: u32) -> bool {
         // Relaxed: a guess that the next one corrects.
-        departed & self.mask.load(Relaxed) == 0
+        admitted & self.mask.load(Relaxed) == 0
     }
 
     /// A report came so long after the one before.

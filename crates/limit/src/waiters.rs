@@ -8,7 +8,11 @@ use std::{
 
 use tokio::sync::oneshot;
 
-use crate::{budgets::Claim, limiter::Limiter, permit::Permit};
+use crate::{
+    budgets::Claim,
+    limiter::Limiter,
+    permit::{Permit, now},
+};
 
 /// How many may wait for a slot, and how long.
 #[derive(Clone, Copy, Debug)]
@@ -47,6 +51,11 @@ impl Waiters {
 impl Queue {
     pub(crate) fn len(&self) -> usize {
         self.entries.len()
+    }
+
+    /// Whether any of this partition waits.
+    pub(crate) fn has(&self, partition: Option<u8>) -> bool {
+        self.entries.values().any(|entry| entry.claim.partition == partition)
     }
 
     pub(crate) fn push(
@@ -97,8 +106,13 @@ impl Queue {
         Some((self.entries.remove(&id)?.grant, permit))
     }
 
-    fn remove(&mut self, id: u64) {
+    fn remove(&mut self, id: u64, now: Instant) {
+        // Whether a backlog stands goes by who came first at every moment.
+        let was_first = self.entries.first_key_value().is_some_and(|(&first, _)| first == id);
         self.entries.remove(&id);
+        if was_first {
+            self.is_backlogged(now);
+        }
     }
 }
 
@@ -168,7 +182,10 @@ impl Future for Turn {
 
 impl Drop for Turn {
     fn drop(&mut self) {
-        self.granted.close();
-        self.limiter.forget(|queue| queue.remove(self.id));
+        // A slot that came too late was never used, and its exchange is no departure: the upstream has not seen it.
+        if let Some(permit) = self.give_up() {
+            permit.pass_on();
+        }
+        self.limiter.forget(|queue| queue.remove(self.id, now()));
     }
 }

@@ -32,6 +32,15 @@ pin_project! {
         request: Option<Request<B>>,
         shared: Shared<C>,
     }
+
+    impl<S, B, C> PinnedDrop for Waiting<S, B, C> {
+        fn drop(this: Pin<&mut Self>) {
+            // The inner service was not even called.
+            if let Some(permit) = this.project().permit.take() {
+                permit.pass_on();
+            }
+        }
+    }
 }
 
 /// What came of waiting.

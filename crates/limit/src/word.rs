@@ -41,6 +41,12 @@ impl State {
         }
     }
 
+    /// How many were admitted before, and with, this state; grows by one with each, as the departures need not: those of a
+    /// burst are all admitted at the same count of these. Wraps around.
+    pub(crate) fn admitted(self) -> u32 {
+        self.departed.wrapping_add(self.in_flight)
+    }
+
     fn with_one_more(self) -> Self {
         Self { in_flight: self.in_flight + 1, ..self }
     }

@@ -46,20 +46,22 @@ proptest! {
     /// `VegasLimit.java` at 7989055, without its probes, which come only after 15 samples for each exchange of the limit.
     #[test]
     fn vegas_is_that_of_the_original(samples in samples()) {
-        let (mut policy, mut limit, mut no_load, now) = (Vegas::new(), 20.0_f64, 0_u64, now());
+        let (mut policy, mut limit, mut no_load, now) = (Vegas::new(), 20.0_f64, 0.0, now());
         // No probe within so many samples.
         for (millis, share, overload) in samples.into_iter().take(14) {
             let in_flight = (share * limit) as u32;
             let value = Duration::from_millis(millis);
             policy.observe(now, &if overload { OVERLOAD } else { observation(now, value, in_flight) });
+            // In seconds, since a quotient that is whole may be rounded otherwise in another unit.
+            let seconds = value.as_secs_f64();
             let log = f64::max(1.0, (limit as u32).ilog10().into());
             if overload {
                 limit -= log;
-            } else if no_load == 0 || millis < no_load {
-                no_load = millis;
+            } else if no_load == 0.0 || seconds < no_load {
+                no_load = seconds;
                 continue;
             } else if f64::from(in_flight) * 2.0 >= limit {
-                let queue = (limit * (1.0 - no_load as f64 / millis as f64)).ceil();
+                let queue = (limit * (1.0 - no_load / seconds)).ceil();
                 if queue <= log {
                     limit += 6.0 * log;
                 } else if queue < 3.0 * log {

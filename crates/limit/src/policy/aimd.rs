@@ -30,7 +30,7 @@ impl Aimd {
     /// The limit to begin with.
     #[must_use]
     pub fn initial(mut self, limit: u32) -> Self {
-        self.limit = limit;
+        self.limit = self.bounds.clamp(limit);
         self
     }
 
@@ -42,6 +42,7 @@ impl Aimd {
     #[must_use]
     pub fn bounds(mut self, min: u32, max: u32) -> Self {
         self.bounds = Bounds::new(min, max);
+        self.limit = self.bounds.clamp(self.limit);
         self
     }
 

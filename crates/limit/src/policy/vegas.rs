@@ -47,7 +47,7 @@ impl Vegas {
     /// The limit to begin with.
     #[must_use]
     pub fn initial(mut self, limit: u32) -> Self {
-        self.limit = limit.into();
+        self.limit = self.bounds.clamp_f64(limit.into());
         self
     }
 
@@ -59,6 +59,7 @@ impl Vegas {
     #[must_use]
     pub fn bounds(mut self, min: u32, max: u32) -> Self {
         self.bounds = Bounds::new(min, max);
+        self.limit = self.bounds.clamp_f64(self.limit);
         self
     }
 

@@ -105,7 +105,7 @@ fn the_short_answers_that_come_first_are_no_baseline_for_all() {
     let answer = |now, millis| latency(now, Duration::from_millis(millis), 20);
     let mut now = report(&mut policy, start, 74, |now| answer(now, 20));
     // Until the first probe.
-    for _ in 0..50 {
+    for _ in 0..40 {
         now = report(&mut policy, now, 3, |now| answer(now, 20));
         now = report(&mut policy, now, 1, |now| answer(now, 740));
         assert_eq!(policy.limit(), 20.0, "{:?} {policy:?}", now - start);

@@ -3,6 +3,7 @@
 
 mod capacity;
 mod clients;
+mod hostile;
 mod nonsense;
 mod operators;
 mod reports;

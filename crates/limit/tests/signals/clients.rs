@@ -61,6 +61,12 @@ async fn what_was_said_counts_even_if_the_client_does_not_stay_for_the_end() {
         ("a 503", status(503), DropsBody, vec![(100, Overload, 0, 1)]),
         ("a 500", status(500), DropsBody, vec![(100, Departure, 0, 1)]),
         ("a 404", status(404), DropsBody, vec![(100, Departure, 0, 1)]),
+        (
+            "an error event, at which clients leave",
+            read(events(words(&["overloaded"]).forever())),
+            LeavesAfter(150),
+            vec![(150, Overload, 0, 1)],
+        ),
         ("the marker of the end", done(words(&["content", "usage"]).data("done")), LeavesAfter(250), latency),
     ])
     .await;

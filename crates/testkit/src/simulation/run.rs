@@ -113,7 +113,7 @@ impl Simulation<'_> {
         let id = self.live.insert(live);
         match request.fate {
             Fate::Hit => self.timers.set(now + HIT_TIME, What::Answer(id)),
-            Fate::Failure { after } => self.timers.set(now + after, What::Answer(id)),
+            Fate::Failure { after, .. } => self.timers.set(now + after, What::Answer(id)),
             Fate::Served | Fate::Stuck { .. } => {
                 if !self.upstream.offer(now, id, &request.work) {
                     let live = self.end(id);
@@ -196,11 +196,17 @@ impl Simulation<'_> {
                 let live = self.leave(now, id);
                 self.recorder.closed(&live.request);
             }
-            Fate::Failure { .. } => {
+            Fate::Failure { overload, .. } => {
                 let live = self.end(id);
-                self.recorder.counts.failed += 1;
                 let limiter = self.limiter(&live.request);
-                self.controllers[limiter].failed(now, &live.exchange, self.in_flight[limiter]);
+                let in_flight = self.in_flight[limiter];
+                if overload {
+                    self.recorder.counts.overloaded += 1;
+                    self.controllers[limiter].overload(now, &live.exchange, in_flight);
+                } else {
+                    self.recorder.counts.failed += 1;
+                    self.controllers[limiter].failed(now, &live.exchange, in_flight);
+                }
                 self.again(now, live);
             }
             Fate::Hit | Fate::Served => {

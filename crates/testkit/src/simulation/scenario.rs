@@ -187,7 +187,7 @@ impl Scenario {
         };
         match request.fate {
             Fate::Hit => (0.0, seconds(HIT_TIME)),
-            Fate::Failure { after } => (0.0, seconds(after)),
+            Fate::Failure { after, .. } => (0.0, seconds(after)),
             Fate::Stuck { until } => (first * phase.slow, seconds(until)),
             Fate::Served => {
                 let leaves = request.leaves_after.map_or(f64::INFINITY, seconds);

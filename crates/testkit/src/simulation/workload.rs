@@ -56,6 +56,8 @@ pub struct Mix {
     pub hits: f64,
     /// The share that fails at once, in less than a millisecond, before it reaches the upstream.
     pub failures: f64,
+    /// The share that is answered 503 as quickly, whatever the load.
+    pub overloads: f64,
     /// The share whose stream breaks off unnoticed after the first token, and is given up after this many milliseconds.
     pub stuck: (f64, f64),
     /// The share whose client leaves at some time before this many milliseconds.
@@ -81,6 +83,7 @@ impl Mix {
             gap_ms: 0.0,
             hits: 0.0,
             failures: 0.0,
+            overloads: 0.0,
             stuck: (0.0, 0.0),
             abandon: (0.0, 0.0),
             urgent: 0.0,
@@ -113,11 +116,15 @@ impl Mix {
         let (_, length) = length.or(self.output.last()).expect("a mix has an output");
         let output = length.sample(rng).round().max(1.0);
         let [fate, share, moment, urgent, spread]: [f64; 5] = rng.random();
+        let fails = self.hits + self.failures;
+        let after = millis(0.2 + 0.7 * moment);
         let fate = if fate < self.hits {
             Fate::Hit
-        } else if fate < self.hits + self.failures {
-            Fate::Failure { after: millis(0.2 + 0.7 * moment) }
-        } else if fate < self.hits + self.failures + self.stuck.0 {
+        } else if fate < fails {
+            Fate::Failure { after, overload: false }
+        } else if fate < fails + self.overloads {
+            Fate::Failure { after, overload: true }
+        } else if fate < fails + self.overloads + self.stuck.0 {
             Fate::Stuck { until: millis(self.stuck.1) }
         } else {
             Fate::Served
@@ -159,7 +166,7 @@ pub(super) struct Work {
 pub(super) enum Fate {
     Served,
     Hit,
-    Failure { after: Nanos },
+    Failure { after: Nanos, overload: bool },
     Stuck { until: Nanos },
 }
 

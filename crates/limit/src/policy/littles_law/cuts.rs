@@ -1,4 +1,4 @@
-use super::{Kind, reading::Reading};
+use super::reading::Reading;
 
 /// A sequence of decreases, and whether they are of use.
 ///
@@ -27,11 +27,6 @@ pub(super) enum Verdict {
 impl Cuts {
     pub(super) fn new(limit: f64, first: Reading) -> Self {
         Self { limit, first, futile: 0, judged: limit }
-    }
-
-    /// Whether they followed from this kind of signal.
-    pub(super) fn concern(&self, kind: Kind) -> bool {
-        self.first.kind == kind
     }
 
     /// No more was in flight at first.
@@ -81,7 +76,7 @@ impl Cuts {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::policy::littles_law::level::Level;
+    use crate::policy::littles_law::{Kind, level::Level};
 
     fn reading(time: f64, rate: f64) -> Reading {
         Reading {

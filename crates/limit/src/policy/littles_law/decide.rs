@@ -3,6 +3,7 @@ use super::{
     cuts::{Cuts, Verdict},
     growth::Growth,
     reading::Reading,
+    track::IDLE,
 };
 
 /// Shorter than the queue that was seen, since the next window still has to show what is left of it.
@@ -52,12 +53,21 @@ impl LittlesLaw {
         if let Some(probe) = self.probes.take() {
             self.limit = probe.limit;
         }
-        self.cuts = None;
+        self.cuts = [None; 2];
         // While nothing else is known, the first of them says where the limit was too high, and the others nothing more.
-        let ceiling = *self.overloaded.get_or_insert(self.limit);
+        let (ceiling, _) = self.overloaded.unwrap_or((self.limit, 0.0));
+        self.overloaded = Some((ceiling, self.now));
         self.lower(0.9 * self.limit, ceiling, Reason::Overload);
         let rate = self.throughput.rate().unwrap_or(0.0);
         self.settle(in_flight, rate);
+    }
+
+    /// Where so little comes that no window closes, overloads of long ago would lower the limit for ever.
+    pub(super) fn forget_overloads(&mut self) {
+        if let Some((limit, _)) = self.overloaded.take_if(|(_, at)| self.now - *at > IDLE) {
+            self.raise(limit, Reason::Baseline);
+            self.growth = Growth::from(self.limit, self.limit);
+        }
     }
 
     /// A window of this kind is full: concludes what it shows.
@@ -71,7 +81,7 @@ impl LittlesLaw {
         if let Some(probe) = self.probes.take() {
             self.track_mut(kind).move_baseline(reading.level, probe.share(&reading));
             self.probes.plan(self.now, &probe, &reading);
-            self.cuts = None;
+            self.cuts = [None; 2];
             return self.raise(probe.limit, Reason::Baseline);
         }
         let binds = reading.peak >= BINDING * limit.floor();
@@ -83,11 +93,15 @@ impl LittlesLaw {
         self.queue = Some(queue.max(0.0));
         // Where the limit is far from being reached, lowering it shortens nothing.
         if queue > long && (!reading.unused || reading.censored) {
-            self.cuts.get_or_insert(Cuts::new(limit, reading));
+            self.cuts[kind as usize].get_or_insert(Cuts::new(limit, reading));
             let cut = (GAIN * (queue - short)).clamp(0.5, DEEPEST * limit.max(2.0));
             let (to, ceiling) = self.growth.retreat(limit, cut);
             // The queue was there with so many in flight, so a limit above that shortens nothing.
             self.lower(to.min(reading.peak), ceiling, Reason::Queue);
+            if limit <= self.min && !reading.censored {
+                // There is nothing to lower, so no decrease can show that this is the upstream's own time.
+                self.track_mut(kind).follow(reading.level, limit);
+            }
             return self.settle(in_flight, reading.rate);
         }
         if !binds {
@@ -114,14 +128,15 @@ impl LittlesLaw {
     /// Takes decreases back that did not shorten the wait: then it was no queue of ours but the upstream's own time, and
     /// the baseline is wrong.
     fn undo_futile_cuts(&mut self, reading: &Reading) -> bool {
-        let Some(mut cuts) = self.cuts.take() else { return false };
+        let at = reading.kind as usize;
+        let Some(mut cuts) = self.cuts[at].take() else { return false };
         let track = self.track_mut(reading.kind);
-        if track.is_pinned() || !cuts.concern(reading.kind) || self.limit >= cuts.limit {
+        if track.is_pinned() || self.limit >= cuts.limit {
             return false;
         }
         match cuts.judge(self.limit, reading) {
-            Verdict::Unclear => self.cuts = Some(cuts),
-            Verdict::Useful => self.cuts = Some(Cuts::new(self.limit, *reading)),
+            Verdict::Unclear => self.cuts[at] = Some(cuts),
+            Verdict::Useful => self.cuts[at] = Some(Cuts::new(self.limit, *reading)),
             Verdict::Futile => {
                 // Not all of the way: some of it may be a queue that came meanwhile.
                 self.track_mut(reading.kind).move_baseline(reading.level, 0.7);
@@ -134,7 +149,9 @@ impl LittlesLaw {
     }
 
     fn maybe_probe(&mut self, reading: &Reading, binds: bool, in_flight: u32) {
-        if self.track(reading.kind).is_pinned() || self.growth.is_slow_start() {
+        // At the highest limit the first growth is over, though no queue has ended it.
+        let grows = self.growth.is_slow_start() && self.limit < self.max;
+        if self.track(reading.kind).is_pinned() || grows {
             return;
         }
         if !binds {

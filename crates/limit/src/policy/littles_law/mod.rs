@@ -25,6 +25,9 @@ use track::Track;
 /// Times beyond a day are cut off, so that no sum of squares leaves its range.
 const DAY: f64 = 86_400.0;
 
+/// This share of overloads says nothing of the limit: one broken server of many answers so at any load.
+const EXCUSED: f64 = 0.03;
+
 /// Estimates the queue in front of the upstream, and holds it short.
 ///
 /// By Little's law, as many exchanges wait as leave per second, times what each of them waited: `throughput * (time -
@@ -50,9 +53,12 @@ pub struct LittlesLaw {
 
     phase: Phase,
     growth: Growth,
-    /// The limit before a run of overloads: no window has closed since.
-    overloaded: Option<f64>,
-    cuts: Option<Cuts>,
+    /// The limit before a run of overloads, and when the last of them was: no window has closed since.
+    overloaded: Option<(f64, f64)>,
+    /// Overloads that may come by chance.
+    excused: f64,
+    /// Of each kind of signal its own: what one shows says nothing of decreases for the other's sake.
+    cuts: [Option<Cuts>; 2],
     probes: Probes,
 
     epoch: Option<Instant>,
@@ -88,7 +94,8 @@ impl LittlesLaw {
             phase: Phase::Run,
             growth: Growth::new(),
             overloaded: None,
-            cuts: None,
+            excused: 0.0,
+            cuts: [None; 2],
             probes: Probes::new(),
             epoch: None,
             now: 0.0,
@@ -211,11 +218,16 @@ impl Policy for LittlesLaw {
             return;
         }
         self.throughput.add(self.now, observation.departed);
+        self.excused = (self.excused + EXCUSED * f64::from(observation.departed)).min(2.0);
         match &observation.event {
-            Event::Sample(sample) => self.sample(sample),
+            Event::Sample(sample) => {
+                self.forget_overloads();
+                self.sample(sample);
+            }
             Event::Left { admitted, waited } => {
                 self.left(*admitted, *waited, observation.in_flight.saturating_add(1));
             }
+            Event::Overload if self.excused >= 1.0 => return self.excused -= 1.0,
             Event::Overload => return self.overload(observation.in_flight),
             Event::Departure => return,
         }
@@ -244,7 +256,7 @@ impl Policy for LittlesLaw {
         self.phase = Phase::Run;
         self.growth = Growth::from(self.limit, self.limit);
         self.overloaded = None;
-        self.cuts = None;
+        self.cuts = [None; 2];
         self.probes.take();
         self.reason = Reason::Set;
     }

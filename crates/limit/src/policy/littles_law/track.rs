@@ -22,12 +22,12 @@ const LONG: f64 = 5.0;
 const LONGEST: f64 = 10.0;
 
 /// After so many seconds without a sample the ones before tell nothing of the present.
-const IDLE: f64 = 60.0;
+pub(super) const IDLE: f64 = 60.0;
 
 /// Half of the difference: a better baseline is believed within three windows, a lucky window is forgotten as soon.
 const FALL: f64 = 0.5;
 
-/// With so little in flight there can be no queue of ours, so the baseline follows the upstream, both ways.
+/// With so little in flight a limit cannot do anything about a queue, so the baseline follows the upstream, both ways.
 const UNUSED: f64 = 0.5;
 
 /// A tenth of the difference for each unused window.
@@ -42,8 +42,8 @@ const MISSING: f64 = 0.1;
 /// So many times more in flight than is explained are no chance: in a first window of 30 samples it is off by a fifth.
 const UNEXPLAINED: f64 = 2.0;
 
-/// Above this share of clients that left the middle of the times may be their patience.
-const CENSORED: f64 = 0.1;
+/// Above this share of clients that left the lower quartile may be their patience too.
+const CENSORED: f64 = 0.5;
 
 /// The mode changes at a coefficient of variation this much beyond the border, lest it flap.
 const HYSTERESIS: f64 = 1.1;
@@ -156,14 +156,15 @@ impl Track {
     pub(super) fn close(&mut self, limit: f64, rate: Option<f64>, in_flight: u32) -> Reading {
         let (peak, age) = (self.window.peak(), self.window.age());
         let unused = peak < UNUSED * limit;
-        let censored = f64::from(std::mem::take(&mut self.left)) > CENSORED * self.window.count();
+        let left = f64::from(std::mem::take(&mut self.left)) / self.window.count().max(1.0);
+        let censored = left > CENSORED;
         let Summary { mean, deviation, quartile, quartile_error, missing, count } =
             self.window.summary(!self.length.is_used());
         let samples = self.window.count();
         self.window.reopen();
 
         // Where the longest are not seen, only the quartile is known.
-        let all_seen = missing <= MISSING && !self.begins_with_short_ones(rate, mean, in_flight);
+        let all_seen = missing.max(left) <= MISSING && !self.begins_with_short_ones(rate, mean, in_flight);
         let level = Level { mean: Some(mean).filter(|_| all_seen), quartile }.map(|time| time);
         let error =
             |of_quartile| if of_quartile { quartile_error } else { deviation / count.max(1.0).sqrt() };
@@ -229,6 +230,12 @@ impl Track {
             || self.length.is_used()
             || self.baseline.is_some_and(|baseline| baseline.mean.is_some());
         !known && f64::from(in_flight) > UNEXPLAINED * explained
+    }
+
+    /// Moves the baseline under a limit that cannot be lower: faster where there is one exchange, which cannot wait for
+    /// others of ours.
+    pub(super) fn follow(&mut self, to: Level, limit: f64) {
+        self.move_baseline(to, if limit < 2.0 { FALL } else { FOLLOW });
     }
 
     /// Moves the baseline by a share of the way.

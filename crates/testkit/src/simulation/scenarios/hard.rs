@@ -18,8 +18,11 @@ pub(super) fn scenarios() -> Vec<Scenario> {
         Mix::latency(20_000.0, 0.5),
         Slo::Total(80.0),
     );
+    let mut chance = usual("chance", "one in 100 is answered 503 by chance", 1.5, 96.0);
+    chance.phases[0].mix.overloads = 0.01;
     vec![
         hits,
+        chance,
         urgent,
         Scenario { kind: Kind::Queue { cold: 1.0 }, ..cold },
         Scenario { length_s: 1800.0, ..slow },
