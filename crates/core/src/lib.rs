@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod arrival;
 mod call;
 mod classify;
 mod deadline;
@@ -13,6 +14,7 @@ mod retry;
 mod tenant;
 mod timestamp;
 
+pub use arrival::Arrival;
 pub use call::{CallError, ResultClassify};
 pub use classify::{Classify, HttpClassify};
 pub use deadline::{Deadline, grpc_timeout};
