@@ -7,7 +7,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use dashpot::{breaker, limit, sse};
+use dashpot::{breaker, deadline, limit, sse};
 use http::{Request, Response};
 use http_body_util::Full;
 use tower::{Layer, Service, ServiceBuilder};
@@ -78,9 +78,17 @@ fn breaker() {
 }
 
 #[test]
+fn deadline() {
+    check(&deadline::DeadlineLayer::new());
+    check(&deadline::PassOnLayer::new());
+    moved::<deadline::DeadlineService<Plain>>();
+}
+
+#[test]
 fn all() {
     check(
         &ServiceBuilder::new()
+            .layer(deadline::DeadlineLayer::new())
             .layer(limit::LimitLayer::new())
             .layer(breaker::BreakerLayer::new())
             .layer(sse::SsePassthroughLayer::new())

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use dashpot::{breaker::BreakerLayer, limit::LimitLayer, sse::SsePassthroughLayer};
+use dashpot::{breaker::BreakerLayer, deadline::DeadlineLayer, limit::LimitLayer, sse::SsePassthroughLayer};
 use dashpot_testkit::conformance::Conformance;
 use tower::{Layer, ServiceBuilder};
 
@@ -41,11 +41,14 @@ async fn breaker_alone() {
 
 /// The order of the gateway.
 #[tokio::test]
-async fn limit_around_breaker_around_sse() {
+async fn deadline_around_limit_around_breaker_around_sse() {
     let limit = LimitLayer::new();
     let handle = limit.handle();
-    let stack =
-        ServiceBuilder::new().layer(limit).layer(BreakerLayer::new()).layer(SsePassthroughLayer::new());
+    let stack = ServiceBuilder::new()
+        .layer(DeadlineLayer::new().total(Duration::from_secs(100)).gap(Duration::from_secs(50)))
+        .layer(limit)
+        .layer(BreakerLayer::new())
+        .layer(SsePassthroughLayer::new());
     Conformance::new(|inner| stack.service(inner))
         .in_flight(move || handle.stats().in_flight.into())
         .check()

@@ -18,6 +18,7 @@ use axum::{
     routing::get,
 };
 use dashpot::{
+    deadline::{DeadlineLayer, PassOnLayer},
     limit::Handle as LimitHandle,
     sse::{MetricsObserver, SsePassthroughLayer},
 };
@@ -27,7 +28,14 @@ use tokio::runtime::Handle;
 use tower::{Service, ServiceBuilder};
 
 use crate::{
-    breaker, config::Config, exchange, intake::IntakeLayer, limit, metrics, model::ModelLayer, proxy::Proxy,
+    breaker,
+    config::{self, Config},
+    exchange,
+    intake::IntakeLayer,
+    limit, metrics,
+    model::ModelLayer,
+    proxy::Proxy,
+    refusal::InWordsLayer,
 };
 
 /// Routes, whether this process is on its way out, and what it should leave to the next.
@@ -65,9 +73,10 @@ impl App {
     }
 }
 
-/// The layers, outermost first. Deadline, rate, cache and queue will stand between intake and limit, warm-up between
-/// breaker and SSE, in this order.
+/// The layers, outermost first. Rate, cache and queue will stand between intake and limit, warm-up between breaker and SSE,
+/// in this order.
 ///
+/// - The deadline is outermost: it counts what all others take. What is left is told to the upstream at the last moment.
 /// - The intake is before the limit: a body that is still on its way holds no slot.
 /// - The breaker is within the limit: what it refuses takes a slot for no time.
 /// - SSE is behind both: it tells them when the first content of a stream came, how the stream ended, and what it used. The
@@ -85,7 +94,26 @@ fn stack(
 > {
     let intake = IntakeLayer::new(&config.intake);
     let sse = SsePassthroughLayer::new().harden_headers(config.sse.harden_headers).observer(MetricsObserver);
-    Ok(ServiceBuilder::new().layer(intake).layer(model).layer(sse).service(Proxy::new(&config.upstream)?))
+    let (deadline, pass_on) = deadline(&config.deadline)?;
+    let stack = ServiceBuilder::new()
+        .layer(InWordsLayer)
+        .layer(deadline)
+        .layer(intake)
+        .layer(model)
+        .layer(sse)
+        .layer(pass_on)
+        .service(Proxy::new(&config.upstream)?);
+    Ok(stack)
+}
+
+fn deadline(config: &config::Deadline) -> Result<(DeadlineLayer, PassOnLayer), String> {
+    let mut deadline =
+        DeadlineLayer::new().first_content(config.first_content()).gap(config.gap()).total(config.total());
+    let mut pass_on = PassOnLayer::new();
+    if let Some(name) = config.header()? {
+        (deadline, pass_on) = (deadline.header(name.clone()), pass_on.header(name));
+    }
+    Ok((deadline, pass_on))
 }
 
 async fn ready(State(draining): State<Arc<AtomicBool>>) -> (StatusCode, &'static str) {

@@ -9,7 +9,7 @@ use std::{
 };
 
 use http::{
-    Uri,
+    HeaderName, Uri,
     uri::{Authority, Parts, Scheme},
 };
 use serde::Deserialize;
@@ -32,6 +32,8 @@ pub(crate) struct Config {
     pub(crate) upstream: Upstream,
     #[serde(default)]
     pub(crate) intake: Intake,
+    #[serde(default)]
+    pub(crate) deadline: Deadline,
     #[serde(default)]
     pub(crate) limit: Limit,
     #[serde(default)]
@@ -63,6 +65,15 @@ pub(crate) struct Intake {
     head_timeout_ms: u64,
     body_timeout_ms: u64,
     idle_timeout_ms: u64,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Deadline {
+    first_content_ms: u64,
+    gap_ms: u64,
+    total_ms: u64,
+    header: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -141,6 +152,9 @@ impl Config {
             ("intake.head_timeout_ms", self.intake.head_timeout_ms),
             ("intake.body_timeout_ms", self.intake.body_timeout_ms),
             ("intake.idle_timeout_ms", self.intake.idle_timeout_ms),
+            ("deadline.first_content_ms", self.deadline.first_content_ms),
+            ("deadline.gap_ms", self.deadline.gap_ms),
+            ("deadline.total_ms", self.deadline.total_ms),
             ("limit.min", self.limit.min.into()),
             ("limit.max_wait_ms", self.limit.max_wait_ms),
             ("limit.baseline_ms", self.limit.baseline_ms.unwrap_or(1)),
@@ -153,6 +167,7 @@ impl Config {
         if let Some((key, _)) = positive.into_iter().find(|&(_, value)| value == 0) {
             return Err(format!("{key} must be more than 0"));
         }
+        self.deadline.header()?;
         self.limit.check()?;
         self.breaker.check()?;
         Ok(self)
@@ -211,6 +226,32 @@ impl Intake {
 
     pub(crate) fn idle_timeout(&self) -> Duration {
         Duration::from_millis(self.idle_timeout_ms)
+    }
+}
+
+impl Deadline {
+    pub(crate) fn first_content(&self) -> Duration {
+        Duration::from_millis(self.first_content_ms)
+    }
+
+    pub(crate) fn gap(&self) -> Duration {
+        Duration::from_millis(self.gap_ms)
+    }
+
+    pub(crate) fn total(&self) -> Duration {
+        Duration::from_millis(self.total_ms)
+    }
+
+    /// In which clients may ask for less.
+    pub(crate) fn header(&self) -> Result<Option<HeaderName>, String> {
+        let Some(name) = &self.header else { return Ok(None) };
+        name.parse().map(Some).map_err(|_| format!("deadline.header = {name:?} is no name of a header"))
+    }
+}
+
+impl Default for Deadline {
+    fn default() -> Self {
+        Self { first_content_ms: 120_000, gap_ms: 60_000, total_ms: 600_000, header: None }
     }
 }
 

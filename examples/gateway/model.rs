@@ -7,11 +7,9 @@ use std::{
 };
 
 use axum::body::Body;
-use dashpot::{breaker::BreakerLayer, core::Rejection, limit::LimitLayer, wire::dialect::Dialect};
+use dashpot::{breaker::BreakerLayer, limit::LimitLayer, wire::dialect::Dialect};
 use http::{Request, Response};
 use tower::{Layer, Service, ServiceBuilder, ServiceExt, util::BoxCloneSyncService};
-
-use crate::refusal::Refusal;
 
 /// The service that all of the stack further in makes.
 type Inner = BoxCloneSyncService<Request<Body>, Response<Body>, Infallible>;
@@ -66,16 +64,8 @@ impl Service<Request<Body>> for Model {
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
         // The intake has put it there, after it has read what is to be worked on.
-        let Some(dialect) = request.extensions().get::<Dialect>().copied() else {
-            return Box::pin(self.beside.clone().oneshot(request));
-        };
-        let answer = self.guarded.clone().oneshot(request);
-        Box::pin(async move {
-            let answer = answer.await?;
-            match answer.extensions().get::<Rejection>() {
-                Some(rejection) => Ok(Refusal::rejected(dialect, rejection)),
-                None => Ok(answer),
-            }
-        })
+        let is_for_a_model = request.extensions().get::<Dialect>().is_some();
+        let service = if is_for_a_model { &self.guarded } else { &self.beside };
+        Box::pin(service.clone().oneshot(request))
     }
 }

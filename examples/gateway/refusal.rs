@@ -1,8 +1,15 @@
 //! An answer of the gateway's own, in the words of the API that the client speaks.
 
+use std::{
+    convert::Infallible,
+    pin::Pin,
+    task::{Context, Poll},
+};
+
 use axum::body::Body;
 use dashpot::{core::Rejection, wire::dialect::Dialect};
 use http::{HeaderValue, Request, Response, StatusCode, header};
+use tower::{Layer, Service};
 
 #[derive(Debug)]
 pub(crate) struct Refusal {
@@ -18,8 +25,8 @@ impl Refusal {
         Self { dialect, status, why: why.into() }
     }
 
-    /// What a layer has refused, and when to try again. It knows no dialect, but where it stands there is one.
-    pub(crate) fn rejected(dialect: Dialect, rejection: &Rejection) -> Response<Body> {
+    /// What a layer has refused, and when to try again.
+    fn rejected(dialect: Dialect, rejection: &Rejection) -> Response<Body> {
         let refusal = Self { dialect, status: rejection.status(), why: rejection.reason().into() };
         // One each would fill the log just when there is too much to do; the metrics count them.
         tracing::debug!(dialect = dialect.name(), layer = rejection.layer(), refusal.why, "refused");
@@ -53,5 +60,47 @@ impl Refusal {
         *response.status_mut() = status;
         response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         response
+    }
+}
+
+/// Says what any layer further in has refused in the words of the API that the client speaks. The layers know none.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct InWordsLayer;
+
+impl<S> Layer<S> for InWordsLayer {
+    type Service = InWords<S>;
+
+    fn layer(&self, inner: S) -> InWords<S> {
+        InWords(inner)
+    }
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct InWords<S>(S);
+
+impl<S, B> Service<Request<Body>> for InWords<S>
+where
+    S: Service<Request<Body>, Response = Response<B>, Error = Infallible>,
+    S::Future: Send + 'static,
+    B: http_body::Body<Data = bytes::Bytes, Error: Into<axum::BoxError>> + Send + 'static,
+{
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        self.0.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        let dialect = Dialect::from_path(request.uri().path());
+        let answer = self.0.call(request);
+        Box::pin(async move {
+            let answer = answer.await?;
+            match (dialect, answer.extensions().get::<Rejection>()) {
+                (Some(dialect), Some(rejection)) => Ok(Refusal::rejected(dialect, rejection)),
+                _ => Ok(answer.map(Body::new)),
+            }
+        })
     }
 }

@@ -5,6 +5,8 @@ pub use dashpot_body as body;
 #[cfg(feature = "breaker")]
 pub use dashpot_breaker as breaker;
 pub use dashpot_core as core;
+#[cfg(feature = "deadline")]
+pub use dashpot_deadline as deadline;
 #[cfg(feature = "limit")]
 pub use dashpot_limit as limit;
 #[cfg(feature = "sse")]
@@ -13,6 +15,6 @@ pub use dashpot_sse as sse;
 pub use dashpot_wire as wire;
 
 /// Keeps the examples of the repository's README compiling.
-#[cfg(all(doctest, feature = "breaker", feature = "limit", feature = "sse"))]
+#[cfg(all(doctest, feature = "breaker", feature = "deadline", feature = "limit", feature = "sse"))]
 #[doc = include_str!("../../../README.md")]
 struct Readme;
