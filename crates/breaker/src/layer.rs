@@ -87,7 +87,8 @@ impl<C, F> BreakerLayer<C, F> {
     }
 
     /// How long it stays open: at first about `first`, twice as long each time that it opens again before it was well
-    /// for two windows, at most about `max`, and not shorter than the `Retry-After` of the answer that opened it. Default: 1 s to 60 s.
+    /// for two windows, at most about `max`, and not shorter than the `Retry-After` of the answer that opened it. Default:
+    /// 1 s to 60 s.
     ///
     /// Half as much more or less at random, so that many instances do not come back together.
     ///

@@ -16,8 +16,8 @@ use crate::{Fallback, Refuse, ResponseBody, ResponseFuture, breakers::Breakers, 
 
 /// A service that does not call what fails.
 ///
-/// It decides in `call`. While it is closed or recovering it is ready when the inner service is; otherwise at once, since most requests
-/// will not reach that.
+/// It decides in `call`. While it is closed or recovering it is ready when the inner service is; otherwise at once, since
+/// most requests will not reach that.
 pub struct Breaker<S, C = HttpClassify, F = Refuse> {
     inner: S,
     /// Whether the inner service has said so, and has not been called since.
