@@ -258,3 +258,20 @@ async fn a_spent_allowance_keeps_its_own_credential_away_and_no_other() {
     assert_eq!((state(&gateway, "open").await, state(&gateway, "closed").await), (1.0, 2.0));
     assert_eq!(upstream.stats().received, 2);
 }
+
+/// Tokens that are signed are longer than a key may be.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_credential_has_a_breaker_of_its_own_however_long_it_is() {
+    let upstream = upstream();
+    let variables = [("DASHPOT_GATEWAY_BREAKER__BY_CREDENTIAL", "true")];
+    let gateway = Gateway::with(&upstream.url(), &[&QUICK[..], &variables].concat());
+    let client = client();
+    let [poor, rich] = ["poor", "rich"].map(|name| name.repeat(200));
+    upstream.set_faults(vec![FaultRule::next(Fault::Quota, 1)]);
+    let answer = send(&client, gateway.url(), &poor).await;
+    assert_eq!(answer.status(), StatusCode::TOO_MANY_REQUESTS);
+    answer.into_body().collect().await.expect("it is whole");
+
+    assert_eq!(ask_as(&client, &gateway, &poor).await, Got::Refusal);
+    assert_eq!(ask_as(&client, &gateway, &rich).await, Got::Answer);
+}

@@ -1,6 +1,9 @@
 //! When the upstream is not called: after failures, until probes show that it is back.
 
-use std::time::Duration;
+use std::{
+    hash::{BuildHasher, RandomState},
+    time::Duration,
+};
 
 use dashpot::breaker::{BreakerLayer, BreakerState, MetricsObserver, Slow, Stats};
 use metrics::gauge;
@@ -25,8 +28,13 @@ pub(crate) fn layer(config: &config::Breaker) -> BreakerLayer {
         layer = layer.slow_ratio(Slow::Than(bound), config.slow_ratio);
     }
     if config.by_credential {
-        layer.keyed(CREDENTIALS, |head| {
-            CREDENTIAL_HEADERS.into_iter().find_map(|name| head.header(name)).map(Into::into)
+        // By hash: tokens that are signed are longer than a key may be, and none is to be kept. Of 128 bits, and other ones
+        // in each process: no two are the same, by chance or by intent.
+        let hashes = [RandomState::new(), RandomState::new()];
+        layer.keyed(CREDENTIALS, move |head| {
+            let credential = CREDENTIAL_HEADERS.into_iter().find_map(|name| head.headers().get(name))?;
+            let [high, low] = hashes.each_ref().map(|hash| hash.hash_one(credential));
+            Some(format!("{high:016x}{low:016x}").into())
         })
     } else {
         // What one client has spent is no reason to refuse another.

@@ -27,6 +27,7 @@ enum Form {
 
 impl Form {
     // One look at the headers: this is on the path of every answer.
+    #[inline]
     fn of(headers: &HeaderMap) -> Self {
         let Some(content_type) = headers.get(header::CONTENT_TYPE) else { return Self::Whole };
         let content_type = content_type.as_bytes();
@@ -45,6 +46,7 @@ impl Form {
 
 impl<C> Verdict<C> {
     /// Begins with the head of `response`.
+    #[inline]
     pub fn new<B, E>(classify: C, response: &Response<B>) -> Self
     where
         C: Classify<Response<B>, E>,
@@ -85,6 +87,7 @@ impl<C> Verdict<C> {
 
     /// The outcome of an exchange whose body ended like this.
     #[must_use]
+    #[inline]
     pub fn outcome(&self, end: End) -> Outcome {
         let reported = self.report.as_ref().and_then(|report| report.outcome());
         match (self.stated, reported) {

@@ -2,11 +2,8 @@ use std::{
     borrow::Cow,
     fmt,
     hash::{BuildHasher, RandomState},
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering::Relaxed},
-    },
-    time::Duration,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
 };
 
 use dashpot_body::Head;
@@ -41,35 +38,39 @@ pub(crate) struct Breakers {
     pub(crate) default: Arc<One>,
     pub(crate) keyed: Option<Keyed<One>>,
     /// When there are so many keys, those that are as good as new are let go.
-    sweep_at: AtomicUsize,
+    swept: Mutex<Instant>,
 }
 
-/// So few keys are not worth a look.
-const FEW: usize = 64;
+/// All keys are looked at once in a window at the most, and not more often than this.
+const SWEEP: Duration = Duration::from_secs(1);
 
 impl Breakers {
     pub(crate) fn new(plan: Plan) -> Self {
         let rules = Arc::new(plan.rules.clone());
         let keyed = plan.keyed.as_ref().map(|&(capacity, _)| Keyed::new(capacity));
         let default = One::new(&rules, &plan);
-        Self { plan, rules, default, keyed, sweep_at: AtomicUsize::new(FEW) }
+        Self { plan, rules, default, keyed, swept: Mutex::new(now()) }
     }
 
     /// The breaker that a request belongs to, if it is not the layer's own.
     pub(crate) fn own<B: Body>(&self, request: &Request<B>) -> Option<Arc<One>> {
         let (keyed, (_, key_of)) = (self.keyed.as_ref()?, self.plan.keyed.as_ref()?);
         let key = key_of(&Head::of(request)).filter(|key| key.len() <= Keyed::<One>::MAX_KEY_LEN)?;
-        let mut is_new = false;
-        let one = keyed.get_or_make(&key, || {
-            is_new = true;
+        keyed.get_or_make(&key, || {
+            self.sweep(keyed);
             One::new(&self.rules, &self.plan)
-        });
-        if is_new && keyed.len() >= self.sweep_at.load(Relaxed) {
-            let now = now();
+        })
+    }
+
+    /// Before one that is new takes a place: who is as good as new has none to lose.
+    fn sweep(&self, keyed: &Keyed<One>) {
+        let now = now();
+        let mut swept = self.swept.lock().unwrap_or_else(PoisonError::into_inner);
+        if now.saturating_duration_since(*swept) >= self.rules.window.max(SWEEP) {
+            *swept = now;
+            drop(swept);
             keyed.retain(|one| !one.machine.is_idle(now));
-            self.sweep_at.store((2 * keyed.len()).max(FEW), Relaxed);
         }
-        one
     }
 }
 
@@ -95,13 +96,16 @@ impl One {
     #[inline]
     pub(crate) fn admit(self: &Arc<Self>) -> Result<Permit, Rejection> {
         let (decision, told) = self.machine.admit(now);
+        // First, so that a probe's place is not lost if an observer panics.
+        let permit = decision.map(|ticket| Permit::new(self.clone(), ticket));
         if told.is_some() {
             self.tell(told, None);
         }
-        match decision {
-            Ok(ticket) => Ok(Permit::new(self.clone(), ticket)),
-            Err(refused) => Err(self.refuse(refused)),
-        }
+        permit.map_err(|refused| self.refuse(refused))
+    }
+
+    pub(crate) fn unasked(self: &Arc<Self>) -> Option<Permit> {
+        self.machine.unasked().map(|ticket| Permit::new(self.clone(), ticket))
     }
 
     #[cold]

@@ -6,18 +6,13 @@ use std::{
 
 use bytes::Bytes;
 use dashpot_body::{Asked, Verdict};
-use dashpot_core::{Classify, Deadline};
+use dashpot_core::Classify;
 use http::{Request, Response};
 use http_body::Body;
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
-use crate::{
-    ResponseBody,
-    guard::Held,
-    permit::{Permit, now},
-    ready_call::ReadyCall,
-};
+use crate::{ResponseBody, guard::Held, permit::Permit, ready_call::ReadyCall};
 
 pin_project! {
     /// The answer of a [`Breaker`](crate::Breaker).
@@ -103,7 +98,7 @@ where
 impl<C> Exchange<C> {
     #[inline]
     pub(crate) fn new<B>(mut permit: Permit, classify: C, request: &Request<B>) -> Self {
-        permit.set_deadline(Deadline::of(request, now));
+        permit.set_deadline(request);
         Self { permit, classify, asked: request.method().into() }
     }
 

@@ -19,7 +19,8 @@ impl KeyedHandle {
         self.len() == 0
     }
 
-    /// The breaker of one key, if it has one at this moment. While the handle lives the key keeps it.
+    /// The breaker of one key, if it has one at this moment. While the handle lives the key keeps it; so an operator's word
+    /// lasts as long as the handle, and may be forgotten after that when other keys need the place.
     #[must_use]
     pub fn get(&self, key: &str) -> Option<Handle> {
         self.0.keyed.as_ref()?.get(key).map(Handle)

@@ -67,23 +67,28 @@ impl<C, F> BreakerLayer<C, F> {
     ///
     /// # Panics
     ///
-    /// If the ratio is not more than 0 and at most 1.
+    /// If the ratio is not more than 0 and at most 1, or a factor of the baseline is not more than 1.
     #[must_use]
     pub fn slow_ratio(self, slow: Slow, ratio: f64) -> Self {
+        if let Slow::TimesBaseline(factor) = slow {
+            assert!(factor > 1.0, "what takes {factor} times as long as usual is not slow");
+        }
         assert!(ratio > 0.0 && ratio <= 1.0, "a ratio of {ratio} is not more than 0 and at most 1");
         self.with_rules(|rules| (rules.slow, rules.slow_ratio) = (Some(slow), ratio))
     }
 
     /// An upstream that has been silent for so long when the client leaves has failed; one that was not is not to blame.
     /// Default: 30 seconds. A [`Deadline`](dashpot_core::Deadline) that passed before anything came is a failure too, unless it
-    /// left less than twice the time that answers usually take to begin.
+    /// left less than twice the time that answers usually take to begin; while that is not known, one that only the client
+    /// states is none.
     #[must_use]
     pub fn silence(self, silence: Duration) -> Self {
         self.with_rules(|rules| rules.silence = silence)
     }
 
     /// How long it stays open: at first about `first`, twice as long each time that it opens again before it was well
-    /// for two windows, at most about `max`, and not shorter than the upstream's `Retry-After`. Default: 1 s to 60 s.
+    /// for two windows, at most about `max`, and not shorter than the `Retry-After` of the answer that opened it. Default:
+    /// 1 s to 60 s.
     ///
     /// Half as much more or less at random, so that many instances do not come back together.
     ///

@@ -90,6 +90,13 @@ impl Machine {
         matches!(state.phase, Phase::Closed | Phase::Recovering) && state.control != Control::ForcedOpen
     }
 
+    /// What a failure belongs to that no request has: as of a call, if those are likely to be admitted.
+    pub(crate) fn unasked(&self) -> Option<Ticket> {
+        let state = self.word.load();
+        let is_closed = matches!(state.phase, Phase::Closed | Phase::Recovering);
+        is_closed.then_some(Ticket { generation: state.generation, probe: None })
+    }
+
     /// Decides about a call. Reads the clock only if it has to.
     #[inline]
     pub(crate) fn admit(&self, now: impl Fn() -> Instant) -> (Result<Ticket, Refused>, Told) {
@@ -120,6 +127,11 @@ impl Machine {
                 Phase::Open if nanos < mark => return (refused(Some(left)), told),
                 Phase::Open => told = self.half_open(state, nanos),
                 Phase::HalfOpen => {
+                    if state.out == 0 && nanos >= mark {
+                        // None is out, and so none is late: whoever goes now has all the time.
+                        self.give_up_probes(state, nanos);
+                        continue;
+                    }
                     if let Some(probe) = self.word.send_probe(state.generation, |state| self.places(state)) {
                         return (Ok(Ticket { probe: Some(probe.round), ..ticket }), told);
                     }
@@ -236,7 +248,11 @@ impl Machine {
         let retry_after = match shown {
             Shown::Success => {
                 let succeeded = self.word.probe_succeeded(probe)?;
-                return if succeeded >= self.rules.successes { self.recover(probe, now) } else { None };
+                if succeeded >= self.rules.successes {
+                    return self.recover(probe, now);
+                }
+                self.expect_more(probe, now);
+                return None;
             }
             Shown::Ignored => {
                 self.word.probe_undone(probe);
@@ -306,8 +322,11 @@ impl Machine {
         }
     }
 
-    /// An answer has begun, after so long: whether that was slow.
+    /// An answer that succeeded had begun after so long: whether that was slow. One of an earlier state teaches nothing.
     pub(crate) fn is_slow(&self, ticket: Ticket, took: Duration) -> bool {
+        if self.current(ticket.generation).is_none() {
+            return false;
+        }
         let factor = match self.rules.slow {
             Some(Slow::TimesBaseline(factor)) => factor,
             // How long answers take is of use all the same.
@@ -321,9 +340,9 @@ impl Machine {
         }
     }
 
-    /// Whether an answer could have begun within this time: twice what is usual, if that is known.
-    pub(crate) fn is_time_enough(&self, waited: Duration) -> bool {
-        self.baseline.mean().is_none_or(|usual| waited >= 2 * usual)
+    /// Whether an answer could have begun within this time: twice what is usual; `None` if that is not known.
+    pub(crate) fn is_time_enough(&self, waited: Duration) -> Option<bool> {
+        self.baseline.mean().map(|usual| waited >= usual.saturating_mul(2))
     }
 }
 

@@ -42,10 +42,7 @@ impl Past {
         hint: Option<Duration>,
         nanos: u64,
     ) -> Duration {
-        let healthy = Duration::from_nanos(nanos.saturating_sub(self.closed_at));
-        if matches!(from, Phase::Closed | Phase::Recovering) && healthy >= 2 * rules.window {
-            self.attempt = 0;
-        }
+        self.make_good(rules, from, nanos);
         self.attempt = self.attempt.saturating_add(1);
         let doubled = rules.wait.saturating_mul(1_u32.checked_shl(self.attempt - 1).unwrap_or(u32::MAX));
         let about = doubled.min(rules.max_wait);
@@ -62,6 +59,14 @@ impl Past {
         wait
     }
 
+    /// Forgets how often it has opened, if it has been well for long since.
+    pub(crate) fn make_good(&mut self, rules: &Rules, from: Phase, nanos: u64) {
+        let healthy = Duration::from_nanos(nanos.saturating_sub(self.closed_at));
+        if matches!(from, Phase::Closed | Phase::Recovering) && healthy >= 2 * rules.window {
+            self.attempt = 0;
+        }
+    }
+
     /// How long probes are waited for.
     pub(crate) fn patience(&self, rules: &Rules) -> Duration {
         self.wait.clamp(rules.wait, rules.max_wait).saturating_mul(2)
@@ -74,7 +79,7 @@ impl Past {
         reason: Reason,
         wait: Option<Duration>,
     ) -> Transition {
-        self.opened += u64::from(to == Phase::Open);
+        self.opened += u64::from(to == Phase::Open && from != Phase::Open);
         let transition = Transition { from: from.into(), to: to.into(), reason, attempt: self.attempt, wait };
         self.last = Some(transition);
         transition

@@ -1,6 +1,10 @@
-use std::{sync::Arc, time::Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use dashpot_core::{Deadline, Outcome};
+use http::Request;
 
 use crate::{
     breakers::One,
@@ -20,7 +24,8 @@ pub(crate) struct Permit {
     waits_since: Option<Instant>,
     /// Since when the upstream says nothing.
     silent_since: Option<Instant>,
-    slow: bool,
+    /// How long the answer took to begin.
+    took: Option<Duration>,
     begun: bool,
     over: bool,
 }
@@ -34,14 +39,14 @@ impl Permit {
             deadline: None,
             waits_since: None,
             silent_since: None,
-            slow: false,
+            took: None,
             begun: false,
             over: false,
         }
     }
 
-    pub(crate) fn set_deadline(&mut self, deadline: Option<Deadline>) {
-        self.deadline = deadline;
+    pub(crate) fn set_deadline<B>(&mut self, request: &Request<B>) {
+        self.deadline = Deadline::of(request, now);
     }
 
     /// Nothing is there yet.
@@ -69,10 +74,7 @@ impl Permit {
     /// The answer begins: the first of it that can be used.
     pub(crate) fn first(&mut self) {
         self.begun = true;
-        if let Some(since) = self.waits_since {
-            let took = now().saturating_duration_since(since);
-            self.slow = self.one.machine.is_slow(self.ticket, took);
-        }
+        self.took = self.waits_since.map(|since| now().saturating_duration_since(since));
     }
 
     #[inline]
@@ -81,13 +83,18 @@ impl Permit {
         self.record(match outcome {
             // The upstream keeps the same deadline as we do.
             Outcome::Overload { .. } if self.deadline.is_some() && self.is_hopeless(now()) => Shown::Ignored,
-            Outcome::Success if self.slow => Shown::Slow,
+            Outcome::Success if self.is_slow() => Shown::Slow,
             Outcome::Success => Shown::Success,
             Outcome::Failure => Shown::Failure { retry_after: None },
             Outcome::Overload { retry_after } => Shown::Failure { retry_after },
             Outcome::RateLimited { quota, retry_after } => Shown::RateLimited { quota, retry_after },
             Outcome::Ignored => Shown::Ignored,
         });
+    }
+
+    /// Asked of successes only: what a caller did wrong is answered in no time, and must not become usual.
+    fn is_slow(&self) -> bool {
+        self.took.is_some_and(|took| self.one.machine.is_slow(self.ticket, took))
     }
 
     #[inline]
@@ -101,12 +108,10 @@ impl Permit {
 
     /// Whether it is the upstream's fault that nobody waits any longer.
     fn is_hung(&self) -> bool {
-        if self.silent_since.is_none() && self.deadline.is_none() {
-            return false;
-        }
+        // Otherwise nobody waits for it: what has come was not fetched, or it was not even asked.
+        let Some(since) = self.silent_since else { return false };
         let now = now();
-        let silence = self.silent_since.map(|since| now.saturating_duration_since(since));
-        silence.is_some_and(|silence| silence >= self.one.machine.rules().silence)
+        now.saturating_duration_since(since) >= self.one.machine.rules().silence
             || !self.begun
                 && self.deadline.is_some_and(|deadline| deadline.is_past(now))
                 && !self.is_hopeless(now)
@@ -115,8 +120,10 @@ impl Permit {
     /// Whether the call's deadline has passed, and was too near for any answer: a client may ask for what cannot be.
     fn is_hopeless(&self, now: Instant) -> bool {
         let waited = self.waits_since.map(|since| now.saturating_duration_since(since)).unwrap_or_default();
-        self.deadline.is_some_and(|deadline| deadline.is_past(now))
-            && !self.one.machine.is_time_enough(waited)
+        self.deadline.is_some_and(|deadline| {
+            let is_enough = self.one.machine.is_time_enough(waited);
+            deadline.is_past(now) && !is_enough.unwrap_or(!deadline.is_wished())
+        })
     }
 }
 

@@ -44,7 +44,7 @@ impl Default for Rules {
 pub enum Slow {
     /// It took longer than this.
     Than(Duration),
-    /// It took longer than so many times what answers that were not slow took on average.
+    /// It took longer than so many times what answers that succeeded and were not slow took on average.
     ///
     /// The first 20 answers only make the average, over about the last 100. An upstream that becomes slow by and by takes
     /// its average along; one that does so at once, for probes as well, after a few of them.

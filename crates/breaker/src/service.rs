@@ -16,8 +16,8 @@ use crate::{Fallback, Refuse, ResponseBody, ResponseFuture, breakers::Breakers, 
 
 /// A service that does not call what fails.
 ///
-/// It decides in `call`. While it is closed it is ready when the inner service is; otherwise at once, since most requests
-/// will not reach that.
+/// It decides in `call`. While it is closed or recovering it is ready when the inner service is; otherwise at once, since
+/// most requests will not reach that.
 pub struct Breaker<S, C = HttpClassify, F = Refuse> {
     inner: S,
     /// Whether the inner service has said so, and has not been called since.
@@ -54,7 +54,7 @@ where
                 self.opened = None;
                 self.is_ready = ready.is_ok();
                 if let Err(error) = &ready
-                    && let Ok(permit) = one.admit()
+                    && let Some(permit) = one.unasked()
                 {
                     permit.end(self.classify.error(error));
                 }

@@ -7,7 +7,7 @@ use std::{convert::Infallible, future::ready, time::Duration};
 
 use bytes::Bytes;
 use common::{SECOND, now};
-use dashpot_breaker::{BreakerLayer, BreakerState, KeyedHandle};
+use dashpot_breaker::{BreakerLayer, BreakerState, Control, KeyedHandle};
 use http::{Request, Response};
 use http_body_util::{BodyExt, Empty, Full};
 use tokio::time::sleep;
@@ -118,4 +118,46 @@ async fn keys_that_are_as_good_as_new_are_forgotten_and_those_that_are_open_are_
         call(&layer, request(&n.to_string()), 200).await;
     }
     assert_eq!(handle.len(), 1_004 - 3, "within their window all are known; 3 of them have come before");
+}
+
+#[tokio::test(start_paused = true)]
+async fn keys_are_forgotten_too_where_few_fit_and_once_all_places_were_taken() {
+    for capacity in [8, 100] {
+        let (layer, handle) = by_model(capacity);
+        for n in 0..capacity {
+            call(&layer, request(&n.to_string()), 200).await;
+        }
+        assert_eq!(handle.len(), capacity);
+        sleep(3600 * SECOND).await;
+        for n in 1_000..1_003 {
+            call(&layer, request(&n.to_string()), 200).await;
+        }
+        assert!(handle.len() <= 3, "{} of {capacity}", handle.len());
+    }
+}
+
+/// It was used longest ago, since who was refused stays away.
+#[tokio::test(start_paused = true)]
+async fn one_that_is_as_good_as_new_makes_room_before_one_that_is_open() {
+    let (layer, handle) = by_model(8);
+    for _ in 0..5 {
+        call(&layer, request("broken"), 500).await;
+    }
+    handle.get("broken").unwrap().trip("for long", now() + Duration::from_secs(7200));
+    for n in 0..7 {
+        call(&layer, request(&n.to_string()), 200).await;
+    }
+    sleep(3600 * SECOND).await;
+    call(&layer, request("new"), 200).await;
+    assert_eq!(state(&handle, "broken"), Some(BreakerState::Open));
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_that_an_operator_has_taken_over_is_not_as_good_as_new() {
+    let (layer, handle) = by_model(100);
+    call(&layer, request("a"), 200).await;
+    handle.get("a").unwrap().force_closed();
+    sleep(3600 * SECOND).await;
+    call(&layer, request("new"), 200).await;
+    assert_eq!(handle.get("a").unwrap().stats().control, Control::ForcedClosed);
 }

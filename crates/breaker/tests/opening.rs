@@ -283,3 +283,123 @@ async fn where_somebody_knows_what_is_content_pings_do_not_make_an_answer_begin(
         assert_eq!((layer.handle().stats().calls, layer.handle().stats().slow), (1, u64::from(knows)));
     }
 }
+
+async fn answers_after_a_second(status: u16) -> Result<Response<Scripted>, std::io::Error> {
+    // What a caller did wrong is answered at once.
+    sleep(if status == 200 { SECOND } else { SECOND / 1_000 }).await;
+    Ok(Response::builder().status(status).body(Scripted::new().data("answer").exact()).unwrap())
+}
+
+async fn asks(layer: &BreakerLayer, status: u16, times: u32) {
+    for _ in 0..times {
+        let answer = layer
+            .layer(service_fn(|_: Request<Empty<bytes::Bytes>>| answers_after_a_second(status)))
+            .oneshot(Request::default())
+            .await
+            .unwrap();
+        answer.into_body().collect().await.unwrap();
+    }
+}
+
+/// One caller's faults are answered in no time, and say nothing about how long a model takes.
+#[tokio::test(start_paused = true)]
+async fn answers_to_bad_requests_do_not_make_good_answers_slow() {
+    for fault in [400, 429] {
+        let layer = BreakerLayer::new().slow_ratio(Slow::TimesBaseline(10.0), 0.5);
+        asks(&layer, 200, 20).await;
+        asks(&layer, fault, 300).await;
+        asks(&layer, 200, 40).await;
+        let stats = layer.handle().stats();
+        assert_eq!((stats.state, stats.slow), (BreakerState::Closed, 0));
+        assert_eq!(stats.baseline, Some(SECOND));
+    }
+}
+
+/// Nor do they make a deadline one that can be kept.
+#[tokio::test(start_paused = true)]
+async fn bad_requests_do_not_make_deadlines_count_that_no_answer_can_keep() {
+    let layer = BreakerLayer::new();
+    asks(&layer, 200, 20).await;
+    asks(&layer, 400, 500).await;
+    for _ in 0..5 {
+        let time = SECOND / 10;
+        let mut hasty = Request::new(Empty::new());
+        hasty.extensions_mut().insert(Deadline::after(now(), time).unwrap());
+        assert!(
+            timeout(
+                time,
+                layer
+                    .layer(service_fn(|_: Request<Empty<bytes::Bytes>>| answers_after_a_second(200)))
+                    .oneshot(hasty)
+            )
+            .await
+            .is_err()
+        );
+    }
+    assert_eq!((layer.handle().stats().state, layer.handle().stats().failed), (BreakerState::Closed, 0));
+}
+
+/// The first who come after a start or a reset, when nobody knows how long answers take.
+#[tokio::test(start_paused = true)]
+async fn short_deadlines_that_clients_state_open_nothing_before_it_is_known_what_is_usual() {
+    let layer = BreakerLayer::new();
+    for _ in 0..10 {
+        let mut hasty = Request::new(Empty::new());
+        *hasty.version_mut() = http::Version::HTTP_2;
+        hasty.headers_mut().insert("grpc-timeout", "1m".parse().unwrap());
+        let time = SECOND / 1_000;
+        assert!(
+            timeout(
+                time,
+                layer
+                    .layer(service_fn(|_: Request<Empty<bytes::Bytes>>| answers_after_a_second(200)))
+                    .oneshot(hasty)
+            )
+            .await
+            .is_err()
+        );
+    }
+    assert_eq!((layer.handle().stats().state, layer.handle().stats().failed), (BreakerState::Closed, 0));
+}
+
+/// The answer was there, and nobody came for it: over HTTP/2 a window of 0 is enough.
+#[tokio::test(start_paused = true)]
+async fn a_client_that_does_not_read_until_its_deadline_has_passed_opens_nothing() {
+    let layer = BreakerLayer::new();
+    asks(&layer, 200, 20).await;
+    for _ in 0..5 {
+        let mut request = Request::new(Empty::new());
+        request.extensions_mut().insert(Deadline::after(now(), 3 * SECOND).unwrap());
+        let answer = layer
+            .layer(service_fn(|_: Request<Empty<bytes::Bytes>>| answers_after_a_second(200)))
+            .oneshot(request)
+            .await
+            .unwrap();
+        sleep(3 * SECOND).await;
+        drop(answer);
+    }
+    assert_eq!((layer.handle().stats().state, layer.handle().stats().failed), (BreakerState::Closed, 0));
+}
+
+#[test]
+fn a_factor_by_which_everything_or_nothing_is_slow_is_refused() {
+    for factor in [f64::NAN, 0.0, -1.0] {
+        let layer = || BreakerLayer::new().slow_ratio(Slow::TimesBaseline(factor), 0.8);
+        assert!(std::panic::catch_unwind(layer).is_err(), "{factor}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn those_that_were_asked_to_stay_away_for_the_same_time_do_not_come_back_together() {
+    let mut waits = Vec::new();
+    for _ in 0..20 {
+        let layer = BreakerLayer::new().consecutive_failures(1);
+        let busy =
+            || Response::builder().status(503).header("retry-after", "40").body(Scripted::new()).unwrap();
+        ask(&layer, busy).await.into_body().collect().await.unwrap();
+        waits.push(layer.handle().stats().open_for.unwrap());
+    }
+    waits.sort();
+    waits.dedup();
+    assert_eq!(waits.len(), 20, "{waits:?}");
+}

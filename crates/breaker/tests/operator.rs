@@ -3,12 +3,17 @@
 
 mod common;
 
+use std::time::Duration;
+
 use common::{SECOND, hang, now, seen, status, statuses, stream, wait_out};
 use dashpot_breaker::{BreakerLayer, BreakerState, Call, Control, Reason, Slow};
 use dashpot_testkit::body::Scripted;
 use http::{Request, Response};
 use http_body_util::{BodyExt, Empty};
-use tokio::time::{sleep, timeout};
+use tokio::{
+    task::JoinSet,
+    time::{sleep, timeout},
+};
 use tower::{Layer, ServiceExt, service_fn};
 
 #[tokio::test(start_paused = true)]
@@ -150,4 +155,81 @@ async fn every_call_is_heard_of_once_and_every_change_in_its_order() {
     ];
     assert_eq!(to, expected);
     assert!(transitions.windows(2).all(|pair| pair[0].to == pair[1].from));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_word_after_a_healthy_time_begins_anew() {
+    let layer = BreakerLayer::new();
+    let handle = layer.handle();
+    statuses(&layer, 500, 5).await;
+    for _ in 0..6 {
+        wait_out(&handle).await;
+        statuses(&layer, 500, 1).await;
+    }
+    wait_out(&handle).await;
+    statuses(&layer, 200, 3).await;
+    sleep(3600 * SECOND).await;
+    statuses(&layer, 200, 10).await;
+    assert_eq!((handle.stats().state, handle.stats().attempt), (BreakerState::Closed, 7));
+    handle.trip("a test", now() + SECOND);
+    assert_eq!(handle.stats().attempt, 1);
+    wait_out(&handle).await;
+    statuses(&layer, 500, 1).await;
+    let open_for = handle.stats().open_for.unwrap();
+    assert!(open_for <= 3 * SECOND, "{open_for:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_that_is_open_does_not_open() {
+    let layer = BreakerLayer::new();
+    let handle = layer.handle();
+    for _ in 0..60 {
+        handle.trip("the health check failed", now() + 2 * SECOND);
+        sleep(SECOND).await;
+    }
+    assert_eq!(handle.stats().opened, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn until_the_end_of_time_is_not_now() {
+    let layer = BreakerLayer::new();
+    let handle = layer.handle();
+    handle.trip("for ever", now() + Duration::from_nanos(u64::MAX) + SECOND);
+    assert_eq!(status(&layer, 200).await, 503);
+    sleep(10 * SECOND).await;
+    assert_eq!(status(&layer, 200).await, 503);
+}
+
+/// Those that began before it, and end after.
+#[tokio::test(start_paused = true)]
+async fn what_comes_late_does_not_bring_back_what_a_reset_forgot() {
+    let layer = BreakerLayer::new();
+    let upstream = service_fn(async |_| {
+        sleep(SECOND).await;
+        Ok::<_, std::io::Error>(Response::new(Scripted::new().data("answer").exact()))
+    });
+    let mut tasks = JoinSet::new();
+    for _ in 0..20 {
+        let service = layer.layer(upstream);
+        tasks.spawn(async move {
+            let answer = service.oneshot(Request::new(Empty::<bytes::Bytes>::new())).await.unwrap();
+            answer.into_body().collect().await.unwrap();
+        });
+    }
+    sleep(SECOND / 2).await;
+    layer.handle().reset();
+    tasks.join_all().await;
+    assert_eq!((layer.handle().stats().late, layer.handle().stats().baseline), (20, None));
+}
+
+/// A generation is told apart by 8 bits in the window.
+#[tokio::test(start_paused = true)]
+async fn what_a_reset_forgot_does_not_come_back_after_many() {
+    let layer = BreakerLayer::new();
+    let handle = layer.handle();
+    statuses(&layer, 500, 3).await;
+    for _ in 0..256 {
+        handle.reset();
+    }
+    assert_eq!((handle.stats().calls, handle.stats().failed), (0, 0));
 }

@@ -14,7 +14,7 @@ use std::{
 
 use bytes::Bytes;
 use common::{SECOND, ask, hang, now, probing, status, statuses, stream, wait_out};
-use dashpot_breaker::{BreakerLayer, BreakerState, Handle, Reason, Slow};
+use dashpot_breaker::{BreakerLayer, BreakerState, Handle, Observer, Reason, Slow, Transition};
 use dashpot_testkit::{Trigger, body::Scripted};
 use http::{Request, Response};
 use http_body_util::{BodyExt, Empty, Full};
@@ -232,4 +232,47 @@ async fn an_upstream_that_has_become_slow_for_good_is_taken_as_it_is_after_a_few
         }
     }
     assert_eq!(failed, 3);
+}
+
+/// Nobody came while the first was waited for: that time is not the next one's.
+#[tokio::test(start_paused = true)]
+async fn a_probe_that_has_only_just_been_sent_is_waited_for() {
+    // The first shows nothing.
+    let (layer, handle) = probing(BreakerLayer::new().probes(4, 9));
+    statuses(&layer, 404, 1).await;
+    sleep(121 * SECOND).await;
+    let _fresh = stream(&layer, || Scripted::new().data("a").forever()).await;
+    assert_eq!(status(&layer, 200).await, 503, "there is one under way");
+
+    // The first succeeds at the last moment.
+    let (layer, later) = probing(BreakerLayer::new().probes(4, 9));
+    let end = Trigger::new();
+    let first = stream(&layer, || Scripted::new().data("a").until(&end)).await;
+    sleep(119 * SECOND).await;
+    end.fire();
+    first.into_body().collect().await.unwrap();
+    let _a = stream(&layer, || Scripted::new().data("a").forever()).await;
+    let _b = stream(&layer, || Scripted::new().data("a").forever()).await;
+    sleep(2 * SECOND).await;
+    assert_eq!(status(&layer, 200).await, 503, "there are two under way");
+    assert_eq!((state(&handle), state(&later)), ((BreakerState::HalfOpen, 1), (BreakerState::HalfOpen, 2)));
+}
+
+/// Panics once, when the wait is over.
+struct Panics;
+
+impl Observer for Panics {
+    fn on_transition(&self, transition: &Transition) {
+        assert!(transition.to != BreakerState::HalfOpen, "as the test wants");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_observer_that_panics_takes_no_place() {
+    let (layer, handle) = probing(BreakerLayer::new().observer(Panics));
+    let asked = layer.clone();
+    assert!(tokio::spawn(async move { status(&asked, 200).await }).await.unwrap_err().is_panic());
+    assert_eq!(state(&handle), (BreakerState::HalfOpen, 0));
+    statuses(&layer, 200, 3).await;
+    assert_eq!(state(&handle), (BreakerState::Recovering, 0));
 }

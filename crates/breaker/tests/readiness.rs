@@ -124,3 +124,37 @@ async fn whatever_its_state_the_upstream_is_called_only_when_it_is_ready() {
     assert_eq!(probe.calls(), expected);
     assert!(expected >= 30);
 }
+
+/// Never ready, and never will be.
+#[derive(Clone)]
+struct Broken;
+
+impl Service<Request<Empty<Bytes>>> for Broken {
+    type Response = Response<Full<Bytes>>;
+    type Error = std::io::Error;
+    type Future = Ready<Result<Response<Full<Bytes>>, std::io::Error>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), std::io::Error>> {
+        Poll::Ready(Err(std::io::Error::other("broken")))
+    }
+
+    fn call(&mut self, _: Request<Empty<Bytes>>) -> Self::Future {
+        panic!("it is not ready")
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_asks_whether_it_is_ready_is_not_refused() {
+    let layer = BreakerLayer::new().consecutive_failures(20).failure_ratio(1.0, 100, SECOND);
+    let (handle, upstream) = (layer.handle(), Busy::default());
+    upstream.is_free.store(true, Relaxed);
+    handle.trip("a test", now());
+    for _ in 0..3 {
+        layer.layer(upstream.clone()).oneshot(Request::default()).await.unwrap();
+    }
+    assert_eq!(handle.stats().state, BreakerState::Recovering);
+    for _ in 0..10 {
+        assert!(layer.layer(Broken).ready().await.is_err());
+    }
+    assert_eq!(handle.stats().refused, 0);
+}

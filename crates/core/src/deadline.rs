@@ -6,19 +6,35 @@ use http::{HeaderMap, Request, Version};
 ///
 /// Layers that wait, retry or fall back read it, and never start what cannot end in time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Deadline(Instant);
+pub struct Deadline {
+    at: Instant,
+    wished: bool,
+}
 
 impl Deadline {
     /// A deadline at `at`.
     #[must_use]
     pub fn at(at: Instant) -> Self {
-        Self(at)
+        Self { at, wished: false }
+    }
+
+    /// The same, as what a client has asked for: it may be too soon for any answer, and that it passes is then nobody's
+    /// failure.
+    #[must_use]
+    pub fn wished(self) -> Self {
+        Self { wished: true, ..self }
+    }
+
+    /// Whether a client has asked for it.
+    #[must_use]
+    pub fn is_wished(self) -> bool {
+        self.wished
     }
 
     /// A deadline `timeout` after `now`; `None` if no clock counts that far.
     #[must_use]
     pub fn after(now: Instant, timeout: Duration) -> Option<Self> {
-        now.checked_add(timeout).map(Self)
+        now.checked_add(timeout).map(Self::at)
     }
 
     /// The deadline of `request`, at `now`: the one in its extensions, or else the one that a gRPC client states.
@@ -30,26 +46,26 @@ impl Deadline {
             // All of gRPC is HTTP/2; so the others need not look for the header.
             let is_http2 = request.version() == Version::HTTP_2;
             let timeout = is_http2.then(|| grpc_timeout(request.headers()))??;
-            Self::after(now(), timeout)
+            Self::after(now(), timeout).map(Self::wished)
         })
     }
 
     /// The instant itself.
     #[must_use]
     pub fn instant(self) -> Instant {
-        self.0
+        self.at
     }
 
     /// What is left at `now`; zero when the deadline has passed.
     #[must_use]
     pub fn remaining(self, now: Instant) -> Duration {
-        self.0.saturating_duration_since(now)
+        self.at.saturating_duration_since(now)
     }
 
     /// Whether nothing is left at `now`.
     #[must_use]
     pub fn is_past(self, now: Instant) -> bool {
-        now >= self.0
+        now >= self.at
     }
 }
 

@@ -38,6 +38,14 @@ impl Machine {
         }
     }
 
+    /// A probe succeeded: those that go next are waited for from now on.
+    pub(super) fn expect_more(&self, probe: Probe, now: Instant) {
+        let past = self.past();
+        if self.current(probe.generation).is_some() {
+            self.mark.store(now_plus(self.nanos(now), past.patience(&self.rules)), Relaxed);
+        }
+    }
+
     /// From half open to recovering.
     pub(super) fn recover(&self, probe: Probe, now: Instant) -> Told {
         let mut past = self.past();
@@ -74,8 +82,9 @@ impl Machine {
         if state.control != Control::Automatic {
             return None;
         }
+        past.make_good(&self.rules, state.phase, self.nanos(now));
         past.attempt = past.attempt.max(1);
-        let mut mark = self.nanos(until);
+        let mut mark = now_plus(self.nanos(now), until.saturating_duration_since(now));
         if state.phase == Phase::Open {
             mark = mark.max(self.mark.load(Relaxed));
         }

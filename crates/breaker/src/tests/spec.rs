@@ -79,7 +79,7 @@ impl Spec {
     fn enter(&mut self, to: BreakerState, reason: Reason) -> Change {
         let from = std::mem::replace(&mut self.state, to);
         (self.generation, self.round, self.succeeded, self.streak) = (self.generation + 1, 0, 0, 0);
-        self.opened += u64::from(to == BreakerState::Open);
+        self.opened += u64::from(to == BreakerState::Open && from != BreakerState::Open);
         Some((from, to, reason))
     }
 
@@ -113,6 +113,9 @@ impl Spec {
             BreakerState::Recovering => (None, None, change),
             BreakerState::HalfOpen => {
                 let places = usize::from(self.rules.probes).min(1 << self.succeeded);
+                if self.out() == 0 && self.now >= self.mark {
+                    self.be_patient();
+                }
                 if self.out() >= places {
                     if self.now < self.mark {
                         return (Some(false), None, change);
@@ -172,6 +175,7 @@ impl Spec {
                 Shown::Success => {
                     self.succeeded += 1;
                     if self.succeeded < u32::from(self.rules.successes) {
+                        self.be_patient();
                         return (Some(counts_as), None, None);
                     }
                     (self.mark, self.closed_at) = (self.now, self.now);
@@ -217,9 +221,7 @@ impl Spec {
     }
 
     fn opens(&mut self, reason: Reason, hint: Option<Duration>, told: Told) -> Change {
-        let was_well = matches!(self.state, BreakerState::Closed | BreakerState::Recovering)
-            && self.now - self.closed_at >= 2 * self.rules.window.as_nanos() as u64;
-        self.attempt = if was_well { 1 } else { self.attempt + 1 };
+        self.attempt = if self.was_well() { 1 } else { self.attempt + 1 };
         let doubled = (self.rules.wait * 2_u32.pow(self.attempt.min(20) - 1)).min(self.rules.max_wait);
         let quota = self.rules.quota_wait.filter(|_| reason == Reason::Quota);
         let asked = hint.or(quota).unwrap_or_default();
@@ -228,6 +230,11 @@ impl Spec {
         assert!(wait <= (asked * 5 / 4).max(doubled * 3 / 2), "{wait:?} is too long");
         (self.wait, self.mark) = (wait, self.now + wait.as_nanos() as u64);
         self.enter(BreakerState::Open, reason)
+    }
+
+    fn was_well(&self) -> bool {
+        matches!(self.state, BreakerState::Closed | BreakerState::Recovering)
+            && self.now - self.closed_at >= 2 * self.rules.window.as_nanos() as u64
     }
 
     pub(super) fn take_over(&mut self, control: Control) -> Change {
@@ -243,7 +250,7 @@ impl Spec {
         let until = self.now + wait.as_nanos() as u64;
         self.mark = if self.state == BreakerState::Open { until.max(self.mark) } else { until };
         self.wait = Duration::from_nanos(self.mark - self.now.min(self.mark));
-        self.attempt = self.attempt.max(1);
+        self.attempt = if self.was_well() { 1 } else { self.attempt.max(1) };
         self.enter(BreakerState::Open, Reason::Tripped("a test"))
     }
 }
