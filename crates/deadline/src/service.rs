@@ -70,14 +70,14 @@ impl<S> DeadlineService<S> {
         let came = Arrival::of(request, now);
         let stated = Deadline::of(request, || came);
         let wished = rules.header.as_ref().and_then(|name| wish(request.headers(), name));
-        let own = [rules.total, wished].into_iter().flatten();
-        let total =
-            own.filter_map(|time| Deadline::after(came, time)).chain(stated).min().map(Deadline::instant);
+        let wished = wished.and_then(|time| Deadline::after(came, time)).map(Deadline::wished);
+        let own = rules.total.and_then(|time| Deadline::after(came, time));
+        let total = [own, wished, stated].into_iter().flatten().min();
         if let Some(total) = total {
-            request.extensions_mut().insert(Deadline::at(total));
+            request.extensions_mut().insert(total);
         }
         Clocks {
-            total,
+            total: total.map(Deadline::instant),
             first_content: rules.first_content.and_then(|time| came.checked_add(time)),
             gap: rules.gap,
             waits_since: None,
