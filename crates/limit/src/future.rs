@@ -140,7 +140,8 @@ impl<C: Clone> Exchange<C> {
         let deadline = request.extensions().get::<Deadline>().copied().or_else(|| {
             // Of calls with gRPC, which are all HTTP/2: what the server then says is the client's doing too.
             let is_http2 = request.version() == Version::HTTP_2;
-            Deadline::after(now(), is_http2.then(|| grpc_timeout(request.headers()))??)
+            let timeout = is_http2.then(|| grpc_timeout(request.headers()))??;
+            Deadline::after(now(), timeout)
         });
         // Bytes will do: they grow with what the model has to read.
         let prompt = request.body().size_hint().exact().and_then(|bytes| bytes.try_into().ok());
