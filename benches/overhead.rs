@@ -13,12 +13,14 @@ use std::{
     hint::black_box,
     pin::{Pin, pin},
     task::{Context, Poll, Waker},
+    time::Duration,
 };
 
 use bytes::Bytes;
 use dashpot::{
     body::{Guarded, ReleaseAt},
     breaker::BreakerLayer,
+    deadline::DeadlineLayer,
     limit::{LimitLayer, policy::Fixed},
     sse::SsePassthroughLayer,
 };
@@ -26,7 +28,8 @@ use futures_util::FutureExt;
 use http::{HeaderValue, Method, Request, Response, header};
 use http_body::{Body, Frame};
 use http_body_util::Empty;
-use tower::{Layer, Service, ServiceExt};
+use tower::{BoxError, Layer, Service, ServiceExt, timeout::Timeout};
+use tower_http::timeout::ResponseBodyTimeoutLayer;
 
 const EVENT: &[u8] = b"data: {\"id\":\"chatcmpl-B9MHDbslfkBeAs8l4bebGdFOJ6PeG\",\"object\":\"chat.completion.chunk\",\
     \"created\":1741570283,\"model\":\"gpt-4o-2024-08-06\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\" word\"},\
@@ -124,6 +127,12 @@ fn rows(events: u32, row: &mut impl Row) {
     row.run("SsePassthrough, plain events", SsePassthroughLayer::new().layer(upstream).map_request(plain));
     #[cfg(feature = "peers")]
     row.run("eventsource-stream and axum Sse", upstream.map_response(peers::parse_and_write));
+    let (minute, hour) = (Duration::from_secs(60), Duration::from_secs(3600));
+    let deadline = DeadlineLayer::new().first_content(minute).gap(minute).total(hour);
+    row.run("Deadline, three clocks", deadline.layer(upstream));
+    // The one of the head only, the other of the body only, and anew for each frame.
+    row.run("tower Timeout", Timeout::new(upstream, hour).map_err(unreachable));
+    row.run("tower-http TimeoutBody", ResponseBodyTimeoutLayer::new(minute).layer(upstream));
     row.run("Limit", LimitLayer::new().layer(upstream));
     row.run("Limit, fixed", LimitLayer::with_policy(Fixed::new(100)).layer(upstream));
     row.run("Breaker", BreakerLayer::new().layer(upstream));
@@ -133,6 +142,16 @@ fn rows(events: u32, row: &mut impl Row) {
         row.run("tower-acc Vegas", limits::acc(upstream));
         row.run("tower-resilience-adaptive Vegas", limits::resilience(upstream).map_err(limits::inner_error));
     }
+}
+
+fn unreachable(error: BoxError) -> Infallible {
+    panic!("{error}")
+}
+
+/// Timers belong to a runtime, which need not run.
+fn runtime() -> tokio::runtime::Runtime {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
+    runtime.expect("a runtime without I/O needs nothing")
 }
 
 trait Row {
@@ -183,6 +202,8 @@ fn main() {
         }
     }
 
+    let runtime = runtime();
+    let _entered = runtime.enter();
     let mut criterion = Criterion::default().configure_from_args();
     for events in [1, 100] {
         let mut group = criterion.benchmark_group(format!("overhead/{events} events"));
@@ -223,5 +244,7 @@ fn main() {
         }
     }
 
+    let runtime = runtime();
+    let _entered = runtime.enter();
     rows(1000, &mut Count);
 }
