@@ -4,12 +4,14 @@ mod body;
 mod future;
 mod handle;
 mod head;
+mod heartbeat;
 mod layer;
 #[cfg(feature = "metrics")]
 mod metrics;
 mod observer;
 mod service;
 mod summary;
+mod timer;
 mod watch;
 mod whole;
 
@@ -19,6 +21,7 @@ pub use metrics::MetricsObserver;
 pub use body::ResponseBody;
 pub use future::ResponseFuture;
 pub use handle::{Handle, Stats};
+pub use heartbeat::{Heartbeat, HeartbeatBody, HeartbeatFuture, HeartbeatHandle, HeartbeatLayer};
 pub use layer::SsePassthroughLayer;
 pub use observer::Observer;
 pub use service::SsePassthrough;

@@ -8,12 +8,13 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, Waker},
+    time::Duration,
 };
 
 use allocation_counter::measure;
 use bytes::Bytes;
 use dashpot_core::BodyReport;
-use dashpot_sse::{ResponseBody, SsePassthroughLayer};
+use dashpot_sse::{HeartbeatBody, HeartbeatLayer, ResponseBody, SsePassthroughLayer};
 use http::{Request, Response, header};
 use http_body::{Body, Frame};
 use tower::{Layer, Service, service_fn};
@@ -90,4 +91,51 @@ fn the_state_of_a_stream_is_at_most_512_bytes() {
     let report = measure(|| report = Some(BodyReport::default())).bytes_current as usize;
     println!("{} bytes per stream: {inline} beside the inner body, {report} for its report", inline + report);
     assert!(inline + report <= 512);
+}
+
+#[test]
+fn heartbeats_cost_one_timer_when_a_stream_first_waits() {
+    let (off, on) = (HeartbeatLayer::new(Duration::ZERO), HeartbeatLayer::new(Duration::from_secs(15)));
+    let (bare, _) = count(service_fn(events));
+    for layer in [off, on] {
+        assert_eq!(count(layer.layer(service_fn(events))), (bare, 0), "not in {layer:?}");
+    }
+
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    let _context = runtime.enter();
+    let layer = HeartbeatLayer::new(Duration::from_secs(15));
+    let mut cx = Context::from_waker(Waker::noop());
+    let mut future = std::pin::pin!(layer.layer(service_fn(silence)).call(Request::new(())));
+    let Poll::Ready(Ok(answer)) = future.as_mut().poll(&mut cx) else { panic!("not ready") };
+    let mut body = answer.into_body();
+    let mut wait = || measure(|| assert!(Pin::new(&mut body).poll_frame(&mut cx).is_pending()));
+    let (first, second) = (wait(), wait());
+    let inline = size_of::<HeartbeatBody<Silence>>() - size_of::<Silence>();
+    println!(
+        "{inline} bytes beside the inner body, a timer of {} in {} allocations",
+        first.bytes_total, first.count_total
+    );
+    assert!(inline <= 128 && first.bytes_total <= 128);
+    assert_eq!((first.count_total, second.count_total), (1, 0));
+}
+
+/// Nothing, ever.
+struct Silence;
+
+impl Body for Silence {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        Poll::Pending
+    }
+}
+
+fn silence(_: Request<()>) -> Ready<Result<Response<Silence>, Infallible>> {
+    let mut answer = Response::new(Silence);
+    answer.headers_mut().insert(header::CONTENT_TYPE, header::HeaderValue::from_static("text/event-stream"));
+    ready(Ok(answer))
 }

@@ -1,7 +1,12 @@
 //! What every layer must do right.
 
+use std::time::Duration;
+
 use bytes::Bytes;
-use dashpot_sse::{Handle, ResponseBody, ResponseFuture, SsePassthrough, SsePassthroughLayer};
+use dashpot_sse::{
+    Handle, Heartbeat, HeartbeatBody, HeartbeatFuture, HeartbeatLayer, ResponseBody, ResponseFuture,
+    SsePassthrough, SsePassthroughLayer,
+};
 use dashpot_testkit::{body::Scripted, conformance::Conformance};
 use dashpot_wire::dialect::Dialect;
 use http_body_util::Full;
@@ -15,6 +20,14 @@ async fn the_layer_passes_the_conformance_checks() {
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn so_do_heartbeats() {
+    for every in [Duration::ZERO, Duration::from_millis(1), Duration::from_secs(3600)] {
+        let layer = HeartbeatLayer::new(every);
+        Conformance::new(|inner| layer.layer(inner)).check().await;
+    }
+}
+
 #[test]
 fn auto_traits_are_those_of_what_is_inside() {
     fn check<T: Send + Sync + Unpin>() {}
@@ -24,4 +37,8 @@ fn auto_traits_are_those_of_what_is_inside() {
     check::<ResponseBody<Full<Bytes>>>();
     check::<ResponseBody<Scripted>>();
     check::<Handle>();
+    check::<HeartbeatLayer>();
+    check::<Heartbeat<()>>();
+    check::<HeartbeatFuture<std::future::Ready<()>>>();
+    check::<HeartbeatBody<Full<Bytes>>>();
 }

@@ -5,6 +5,7 @@
 mod contract;
 mod ends;
 mod head;
+mod heartbeat;
 mod identity;
 #[cfg(feature = "metrics")]
 mod metrics;
