@@ -9,6 +9,7 @@ mod layer;
 #[cfg(feature = "metrics")]
 mod metrics;
 mod observer;
+mod peek;
 mod service;
 mod summary;
 mod timer;
@@ -24,5 +25,6 @@ pub use handle::{Handle, Stats};
 pub use heartbeat::{Heartbeat, HeartbeatBody, HeartbeatFuture, HeartbeatHandle, HeartbeatLayer};
 pub use layer::SsePassthroughLayer;
 pub use observer::Observer;
+pub use peek::{PeekFirst, PeekFirstBody, PeekFirstFuture, PeekFirstLayer};
 pub use service::SsePassthrough;
 pub use summary::{End, Summary, Times};

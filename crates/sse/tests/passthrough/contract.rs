@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use dashpot_sse::{
-    Handle, Heartbeat, HeartbeatBody, HeartbeatFuture, HeartbeatLayer, ResponseBody, ResponseFuture,
-    SsePassthrough, SsePassthroughLayer,
+    Handle, Heartbeat, HeartbeatBody, HeartbeatFuture, HeartbeatLayer, PeekFirst, PeekFirstBody,
+    PeekFirstFuture, PeekFirstLayer, ResponseBody, ResponseFuture, SsePassthrough, SsePassthroughLayer,
 };
 use dashpot_testkit::{body::Scripted, conformance::Conformance};
 use dashpot_wire::dialect::Dialect;
@@ -28,6 +28,14 @@ async fn so_do_heartbeats() {
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn so_do_heads_that_wait() {
+    for bytes in [0, 1, 1000] {
+        let layer = PeekFirstLayer::new(Duration::from_secs(1), bytes).dialect(Dialect::OpenAiChat);
+        Conformance::new(|inner| layer.layer(inner)).check().await;
+    }
+}
+
 #[test]
 fn auto_traits_are_those_of_what_is_inside() {
     fn check<T: Send + Sync + Unpin>() {}
@@ -37,6 +45,10 @@ fn auto_traits_are_those_of_what_is_inside() {
     check::<ResponseBody<Full<Bytes>>>();
     check::<ResponseBody<Scripted>>();
     check::<Handle>();
+    check::<PeekFirstLayer>();
+    check::<PeekFirst<()>>();
+    check::<PeekFirstFuture<std::future::Ready<()>, Full<Bytes>>>();
+    check::<PeekFirstBody<Full<Bytes>>>();
     check::<HeartbeatLayer>();
     check::<Heartbeat<()>>();
     check::<HeartbeatFuture<std::future::Ready<()>>>();

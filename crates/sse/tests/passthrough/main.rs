@@ -10,6 +10,7 @@ mod identity;
 #[cfg(feature = "metrics")]
 mod metrics;
 mod observer;
+mod peek;
 mod report;
 mod support;
 mod whole;
