@@ -14,7 +14,10 @@ use std::{
 use allocation_counter::measure;
 use bytes::Bytes;
 use dashpot_core::BodyReport;
-use dashpot_sse::{HeartbeatBody, HeartbeatLayer, ResponseBody, SsePassthroughLayer};
+use dashpot_sse::{
+    HeartbeatBody, HeartbeatLayer, PeekFirstBody, PeekFirstFuture, PeekFirstLayer, ResponseBody,
+    SsePassthroughLayer,
+};
 use http::{Request, Response, header};
 use http_body::{Body, Frame};
 use tower::{Layer, Service, service_fn};
@@ -117,6 +120,30 @@ fn heartbeats_cost_one_timer_when_a_stream_first_waits() {
     );
     assert!(inline <= 128 && first.bytes_total <= 128);
     assert_eq!((first.count_total, second.count_total), (1, 0));
+}
+
+#[test]
+fn a_head_that_waits_costs_an_allocation_and_if_it_waits_long_a_timer() {
+    let layer = PeekFirstLayer::new(Duration::from_secs(1), 16 << 10);
+    count(layer.layer(service_fn(events)));
+    let (bare, _) = count(service_fn(events));
+    let (call, frames) = count(layer.layer(service_fn(events)));
+    assert_eq!((call - bare, frames), (1, 0), "the first event is there at once, and nothing is copied");
+
+    let inline = size_of::<PeekFirstFuture<(), Frames>>();
+    let body = size_of::<PeekFirstBody<Frames>>() - size_of::<Option<Frames>>();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    let _context = runtime.enter();
+    let mut cx = Context::from_waker(Waker::noop());
+    let request = Request::post("/v1/messages").body(()).unwrap();
+    let mut future = std::pin::pin!(layer.layer(service_fn(silence)).call(request));
+    let held = measure(|| assert!(future.as_mut().poll(&mut cx).is_pending()));
+    println!(
+        "{inline} bytes in the future, {} in {} allocations while the head waits, {body} in the body",
+        held.bytes_current, held.count_current
+    );
+    assert!(inline <= 40 && body <= 40 && held.bytes_current <= 704);
+    assert_eq!(held.count_current, 2);
 }
 
 /// Nothing, ever.
