@@ -2,6 +2,8 @@
 
 mod support;
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use dashpot_testkit::model_server::{Config, Distribution, Fault, FaultRule, ModelServer};
 use http::{Request, Response, StatusCode};
@@ -12,7 +14,6 @@ use hyper_util::{
     rt::TokioExecutor,
 };
 use serde_json::{Value, json};
-use std::time::Duration;
 use support::Gateway;
 
 const CHAT: &str = "/v1/chat/completions";
@@ -61,6 +62,19 @@ async fn a_client_of_a_silent_stream_gets_heartbeats_and_the_same_stream() {
 
     let shown = metrics(gateway.url()).await;
     assert!(shown.contains(&format!("gateway_heartbeats_total {beats}\n")), "{shown}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_that_stalls_for_good_is_ended_all_the_same() {
+    let upstream = model();
+    let variables =
+        [("DASHPOT_GATEWAY_SSE__HEARTBEAT_MS", "50"), ("DASHPOT_GATEWAY_DEADLINE__GAP_MS", "1000")];
+    let gateway = Gateway::with(&upstream.url(), &variables);
+    upstream.set_faults(vec![FaultRule::rate(Fault::Stall { after: 3, time: None }, 1.0)]);
+    let said = text(ask(gateway.url(), MESSAGES).await).await;
+    assert!(said.contains(BEAT), "{said}");
+    let last = said.trim_end().rsplit("\n\n").next().unwrap_or_default();
+    assert!(last.starts_with("event: error\n") && last.contains("stopped in the middle"), "{said}");
 }
 
 async fn metrics(url: &str) -> String {

@@ -21,15 +21,17 @@ pub use self::{body::HeartbeatBody, future::HeartbeatFuture};
 
 /// Makes services whose event streams have a comment, `: keep-alive`, put in whenever nothing has come for a while.
 ///
-/// It tells proxies and clients that give up on silence that the stream lives, and it finds out whether the client does:
-/// a server sees a closed connection at the latest when it writes. Between two events only, never inside one; none
-/// once the [`BodyReport`](dashpot_core::BodyReport) of an [`SsePassthrough`](crate::SsePassthrough) further in says
-/// how the stream ended (without that layer, until the body ends), none where the length is stated, and none while the
-/// client does not read. All other bytes stay as they are, but for a byte order mark after a comment, which would be
-/// none there and is taken out.
+/// It tells proxies and clients that give up on silence that the stream lives. And it finds out whether the client does:
+/// of one that is gone without a word a server hears only when it writes.
 ///
-/// Outermost, next to the client: to layers around it a comment is as good as a token, and a breaker, for one, would no
-/// longer see that the upstream is silent.
+/// Between two events only, never inside one. None once the [`BodyReport`](dashpot_core::BodyReport) of an
+/// [`SsePassthrough`](crate::SsePassthrough) further in says how the stream ended (without that layer, they go on until
+/// the body ends); none where the length is stated; none while the client does not read, and one for all that time. Readers by
+/// the standard pass comments over. All other bytes stay as they are, but for a byte order mark behind a comment: there
+/// it would be none, and cost the first event, so it is taken out.
+///
+/// Outermost: to layers around it a comment is as good as any byte, and a breaker, for one, would no longer see that the
+/// upstream is silent.
 ///
 /// ```
 /// use std::time::Duration;

@@ -65,9 +65,13 @@ impl Sink for Reader {
     }
 
     fn dispatch(&mut self, event_type: &[u8]) {
-        if !self.came {
-            self.stream.dispatch(event_type);
-            self.came = event_type != b"ping";
+        match event_type {
+            _ if self.came => {}
+            b"ping" => self.stream.discard(),
+            _ => {
+                self.stream.dispatch(event_type);
+                self.came = true;
+            }
         }
     }
 

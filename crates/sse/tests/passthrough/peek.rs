@@ -270,3 +270,11 @@ async fn alone_it_reports_the_outcome_itself() {
         (529, Some(Outcome::Overload { retry_after: None }))
     );
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_ping_is_no_error_whatever_it_holds() {
+    let ping = OVERLOADED.replace("event: error", "event: ping");
+    let stream = [&*ping, "event: message_start\ndata: {\"type\":\"message_start\"}\n\n"].concat();
+    let (answer, _) = peek(post(MESSAGES), events(script([stream.into()]))).await;
+    assert_eq!(answer.status(), 200);
+}
