@@ -22,7 +22,7 @@ use dashpot::{
     breaker::BreakerLayer,
     deadline::DeadlineLayer,
     limit::{LimitLayer, policy::Fixed},
-    sse::SsePassthroughLayer,
+    sse::{HeartbeatLayer, PeekFirstLayer, SsePassthroughLayer},
 };
 use futures_util::FutureExt;
 use http::{HeaderValue, Method, Request, Response, header};
@@ -35,6 +35,8 @@ const EVENT: &[u8] = b"data: {\"id\":\"chatcmpl-B9MHDbslfkBeAs8l4bebGdFOJ6PeG\",
     \"created\":1741570283,\"model\":\"gpt-4o-2024-08-06\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\" word\"},\
     \"logprobs\":null,\"finish_reason\":null}]}\n\n";
 const DONE: &[u8] = b"data: [DONE]\n\n";
+
+const MINUTE: Duration = Duration::from_secs(60);
 
 /// So many events, and the marker, all of them ready.
 struct Events(u32);
@@ -125,6 +127,8 @@ fn rows(events: u32, row: &mut impl Row) {
         request
     };
     row.run("SsePassthrough, plain events", SsePassthroughLayer::new().layer(upstream).map_request(plain));
+    row.run("Heartbeat", HeartbeatLayer::new(MINUTE).layer(upstream));
+    row.run("PeekFirst", PeekFirstLayer::new(MINUTE, 16 << 10).layer(upstream));
     #[cfg(feature = "peers")]
     row.run("eventsource-stream and axum Sse", upstream.map_response(peers::parse_and_write));
     let (minute, hour) = (Duration::from_secs(60), Duration::from_secs(3600));

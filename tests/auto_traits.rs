@@ -4,6 +4,7 @@
 use std::{
     convert::Infallible,
     future::{Ready, ready},
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -57,6 +58,10 @@ fn sse() {
     check(&layer);
     shared(&layer.handle());
     moved::<sse::SsePassthrough<Plain>>();
+    let heartbeats = sse::HeartbeatLayer::new(Duration::from_secs(1));
+    check(&heartbeats);
+    shared(&heartbeats.handle());
+    check(&sse::PeekFirstLayer::new(Duration::from_secs(1), 1));
 }
 
 #[test]

@@ -2,7 +2,13 @@
 
 use std::time::Duration;
 
-use dashpot::{breaker::BreakerLayer, deadline::DeadlineLayer, limit::LimitLayer, sse::SsePassthroughLayer};
+use dashpot::{
+    breaker::BreakerLayer,
+    deadline::DeadlineLayer,
+    limit::LimitLayer,
+    sse::{HeartbeatLayer, PeekFirstLayer, SsePassthroughLayer},
+    wire::dialect::Dialect,
+};
 use dashpot_testkit::conformance::Conformance;
 use tower::{Layer, ServiceBuilder};
 
@@ -41,13 +47,15 @@ async fn breaker_alone() {
 
 /// The order of the gateway.
 #[tokio::test]
-async fn deadline_around_limit_around_breaker_around_sse() {
+async fn heartbeats_around_deadline_around_limit_around_breaker_around_sse() {
     let limit = LimitLayer::new();
     let handle = limit.handle();
     let stack = ServiceBuilder::new()
+        .layer(HeartbeatLayer::new(Duration::from_secs(15)))
         .layer(DeadlineLayer::new().total(Duration::from_secs(100)).gap(Duration::from_secs(50)))
         .layer(limit)
         .layer(BreakerLayer::new())
+        .layer(PeekFirstLayer::new(Duration::from_secs(1), 1000).dialect(Dialect::OpenAiChat))
         .layer(SsePassthroughLayer::new());
     Conformance::new(|inner| stack.service(inner))
         .in_flight(move || handle.stats().in_flight.into())

@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use dashpot_testkit::model_server::{Config, End, Exchange, Fault, FaultRule, ModelServer};
+use dashpot_testkit::model_server::{Config, Distribution, End, Exchange, Fault, FaultRule, ModelServer};
 use support::Gateway;
 use tokio::time::Instant;
 
@@ -115,9 +115,40 @@ mod anthropic_over_http2 {
     }
 }
 
+/// What the gateway puts into streams, and what it holds back of them.
+mod through_the_gateways_own {
+    use super::*;
+
+    const STREAMS: [(&str, &str); 3] =
+        [(OPENAI, "chat_streaming"), (OPENAI, "responses_streaming"), (ANTHROPIC, "messages_streaming")];
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn heartbeats_mean_nothing_to_the_sdks() {
+        for (script, case) in STREAMS {
+            let (ttft_ms, gap_ms) = (Distribution::Constant(100.0), Distribution::Constant(30.0));
+            let output_tokens = Distribution::Constant(10.0);
+            let config = Config { ttft_ms, gap_ms, output_tokens, ..Config::default() };
+            run_with(script, case, "http1", config, &[("DASHPOT_GATEWAY_SSE__HEARTBEAT_MS", "10")]);
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_stream_that_begins_with_an_error_is_tried_again_by_the_sdks_if_heads_wait() {
+        for (script, case) in STREAMS {
+            let faults = vec![FaultRule::next("stream-error;after=0".parse().unwrap(), 1)];
+            let config = Config { faults, ..Config::instant() };
+            run_with(script, case, "http1", config, &[("DASHPOT_GATEWAY_SSE__PEEK_FIRST_MS", "10000")]);
+        }
+    }
+}
+
 fn run(script: &str, case: &str, http: &str, config: Config) {
+    run_with(script, case, http, config, &[]);
+}
+
+fn run_with(script: &str, case: &str, http: &str, config: Config, variables: &[(&str, &str)]) {
     let model = ModelServer::start(config).expect("it starts");
-    let gateway = Gateway::start(&model.url());
+    let gateway = Gateway::with(&model.url(), variables);
     support::run(support::python(script).args([case, gateway.url(), http]));
 }
 

@@ -17,7 +17,7 @@ use dashpot::{
         Handle, LimitLayer, Policy,
         policy::{Belief, Event, Fixed, Observation, Reason, Signal},
     },
-    sse::SsePassthroughLayer,
+    sse::{HeartbeatLayer, PeekFirstLayer, SsePassthroughLayer},
 };
 use dashpot_testkit::body::Scripted;
 use http::{Request, Response, StatusCode, header};
@@ -157,6 +157,61 @@ async fn a_breaker_around_sse_opens_on_broken_streams_and_one_within_does_not() 
     let wrong = ServiceBuilder::new().layer(SsePassthroughLayer::new()).layer(layer).service(model);
     drain(wrong).await;
     assert_eq!((handle.stats().state, handle.stats().failed), (BreakerState::Closed, 0));
+}
+
+/// A stream that begins with its error is a status to all who try again or let be, before anything has gone out.
+#[tokio::test]
+async fn a_breaker_around_a_head_that_waits_sees_the_status_of_the_error() {
+    const OVERLOADED: &str = "event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\",\"message\":\"m\"}}\n\n";
+    let (layer, handle) = breaker();
+    let stack = ServiceBuilder::new()
+        .layer(layer)
+        .layer(PeekFirstLayer::new(Duration::from_secs(1), 1000))
+        .layer(SsePassthroughLayer::new())
+        .service(Model(&[": ping\n\n", OVERLOADED]));
+    for _ in 0..2 {
+        let request = Request::post("/v1/messages").body(Full::default()).expect("it is well-formed");
+        let answer = stack.clone().oneshot(request).await.expect("it never fails");
+        assert_eq!(answer.status().as_u16(), 529);
+        // The head says it all: nobody has to read the body.
+    }
+    assert_eq!(handle.stats().state, BreakerState::Open);
+}
+
+/// A heartbeat is the proxy's own. To a breaker around it, it would be a sign of the upstream's life.
+#[tokio::test]
+async fn a_breaker_within_heartbeats_knows_that_the_upstream_is_silent_and_one_around_them_does_not() {
+    let silent = |_: Request<Full<Bytes>>| {
+        let answer = Response::builder().header(header::CONTENT_TYPE, "text/event-stream");
+        ready(Ok::<_, Infallible>(
+            answer.body(Scripted::new().data(CONTENT).forever()).expect("it is well-formed"),
+        ))
+    };
+    let heartbeats = || HeartbeatLayer::new(Duration::from_millis(100));
+
+    let breaker = || {
+        let layer = BreakerLayer::new().silence(Duration::from_secs(2));
+        (layer.clone(), layer.handle())
+    };
+    let ((within, right), (around, wrong)) = (breaker(), breaker());
+    tokio::join!(
+        read_and_leave(ServiceBuilder::new().layer(heartbeats()).layer(within).service_fn(silent)),
+        read_and_leave(ServiceBuilder::new().layer(around).layer(heartbeats()).service_fn(silent)),
+    );
+    assert_eq!((right.stats().failed, wrong.stats().failed), (1, 0));
+}
+
+/// Reads for a while, and leaves.
+async fn read_and_leave<S, B>(service: S)
+where
+    S: Service<Request<Full<Bytes>>, Response = Response<B>, Error = Infallible>,
+    B: http_body::Body<Data = Bytes>,
+{
+    let answer = service.oneshot(chat()).await.expect("it never fails");
+    let mut body = std::pin::pin!(answer.into_body());
+    let read = async { while body.frame().await.is_some() {} };
+    let left = tokio::time::timeout(Duration::from_secs(3), read).await;
+    assert!(left.is_err(), "the stream has no end");
 }
 
 /// A breaker within a limit: what it refuses takes no slot for longer than it takes to say so.

@@ -8,7 +8,7 @@ use std::{
     },
 };
 
-use ::metrics::gauge;
+use ::metrics::{counter, gauge};
 use axum::{
     Router,
     body::Body,
@@ -20,7 +20,7 @@ use axum::{
 use dashpot::{
     deadline::{DeadlineLayer, PassOnLayer},
     limit::Handle as LimitHandle,
-    sse::{MetricsObserver, SsePassthroughLayer},
+    sse::{HeartbeatHandle, HeartbeatLayer, MetricsObserver, PeekFirstLayer, SsePassthroughLayer},
 };
 use http::{Request, Response, StatusCode, header};
 use metrics_exporter_prometheus::PrometheusHandle;
@@ -38,6 +38,9 @@ use crate::{
     refusal::InWordsLayer,
 };
 
+/// An error event is far smaller. A first event that is larger is none, and need not be kept to be sure.
+const PEEK_BYTES: usize = 16 << 10;
+
 /// Routes, whether this process is on its way out, and what it should leave to the next.
 #[derive(Clone, Debug)]
 pub(crate) struct App {
@@ -52,13 +55,15 @@ impl App {
         let metrics = metrics::install()?;
         let model =
             ModelLayer { limit: limit::layer(&config.limit), breaker: breaker::layer(&config.breaker) };
+        let heartbeat = HeartbeatLayer::new(config.sse.heartbeat());
+        let shown = (metrics, model.clone(), heartbeat.handle());
         let router = Router::new()
-            .fallback_service(stack(config, model.clone())?)
+            .fallback_service(stack(config, model.clone(), heartbeat)?)
             .layer(middleware::from_fn(exchange::track))
             .route("/", get(async || Html(include_str!("page.html"))))
             .route("/healthz", get(async || "ok\n"))
             .route("/readyz", get(ready).with_state(draining.clone()))
-            .route("/metrics", get(render).with_state((metrics, model.clone())));
+            .route("/metrics", get(render).with_state(shown));
         Ok(Self { router, model, draining })
     }
 
@@ -76,14 +81,17 @@ impl App {
 /// The layers, outermost first. Rate, cache and queue will stand between intake and limit, warm-up between breaker and SSE,
 /// in this order.
 ///
-/// - The deadline is outermost: it counts what all others take. What is left is told to the upstream at the last moment.
+/// - Heartbeats are outermost: they are the gateway's own, and must not pass for signs of the upstream's life.
+/// - The deadline is next: it counts what all others take. What is left is told to the upstream at the last moment.
 /// - The intake is before the limit: a body that is still on its way holds no slot.
 /// - The breaker is within the limit: what it refuses takes a slot for no time.
 /// - SSE is behind both: it tells them when the first content of a stream came, how the stream ended, and what it used. The
 ///   other way round they would take a ping for content, and a broken stream for a good one.
+/// - The head that waits for its first event is between them: an error there is to be seen by both.
 fn stack(
     config: &Config,
     model: ModelLayer,
+    heartbeat: HeartbeatLayer,
 ) -> Result<
     impl Service<Request<Body>, Response = Response<Body>, Error = Infallible, Future: Send>
     + Clone
@@ -94,12 +102,15 @@ fn stack(
 > {
     let intake = IntakeLayer::new(&config.intake);
     let sse = SsePassthroughLayer::new().harden_headers(config.sse.harden_headers).observer(MetricsObserver);
+    let peek = PeekFirstLayer::new(config.sse.peek_first(), PEEK_BYTES);
     let (deadline, pass_on) = deadline(&config.deadline)?;
     let stack = ServiceBuilder::new()
         .layer(InWordsLayer)
+        .layer(heartbeat)
         .layer(deadline)
         .layer(intake)
         .layer(model)
+        .layer(peek)
         .layer(sse)
         .layer(pass_on)
         .service(Proxy::new(&config.upstream)?);
@@ -124,9 +135,12 @@ async fn ready(State(draining): State<Arc<AtomicBool>>) -> (StatusCode, &'static
     }
 }
 
-async fn render(State((metrics, model)): State<(PrometheusHandle, ModelLayer)>) -> impl IntoResponse {
+async fn render(
+    State((metrics, model, heartbeats)): State<(PrometheusHandle, ModelLayer, HeartbeatHandle)>,
+) -> impl IntoResponse {
     limit::publish(&model.limit.handle());
     breaker::publish(&model.breaker);
+    counter!("gateway_heartbeats_total").absolute(heartbeats.sent());
     gauge!("gateway_tasks").set(Handle::current().metrics().num_alive_tasks() as f64);
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], metrics.render())
 }

@@ -108,6 +108,8 @@ pub(crate) struct Breaker {
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Sse {
     pub(crate) harden_headers: bool,
+    heartbeat_ms: u64,
+    peek_first_ms: u64,
 }
 
 impl Config {
@@ -381,9 +383,21 @@ impl Default for Intake {
     }
 }
 
+impl Sse {
+    /// Zero: none.
+    pub(crate) fn heartbeat(&self) -> Duration {
+        Duration::from_millis(self.heartbeat_ms)
+    }
+
+    /// Zero: heads are not held.
+    pub(crate) fn peek_first(&self) -> Duration {
+        Duration::from_millis(self.peek_first_ms)
+    }
+}
+
 impl Default for Sse {
     fn default() -> Self {
-        Self { harden_headers: true }
+        Self { harden_headers: true, heartbeat_ms: 15_000, peek_first_ms: 0 }
     }
 }
 

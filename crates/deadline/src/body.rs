@@ -5,7 +5,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use dashpot_body::Tracked;
+use dashpot_body::{Timer, Tracked};
 use dashpot_core::{BodyReport, Outcome, Rejection, is_grpc};
 use dashpot_wire::dialect::Dialect;
 use http::{HeaderMap, Response, StatusCode, header};
@@ -17,7 +17,6 @@ use crate::{
     clocks::Clocks,
     future::{Exchange, now},
     pulse::Pulse,
-    timer::Timer,
 };
 
 pin_project! {

@@ -7,7 +7,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use dashpot_body::Asked;
+use dashpot_body::{Asked, Timer};
 use dashpot_core::Rejection;
 use dashpot_wire::dialect::Dialect;
 use http::{Response, StatusCode};
@@ -18,7 +18,6 @@ use crate::{
     Clock, ResponseBody,
     clocks::Clocks,
     layer::{Protocol, Rules},
-    timer::Timer,
 };
 
 pin_project! {

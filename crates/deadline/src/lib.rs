@@ -8,7 +8,6 @@ mod layer;
 mod pass_on;
 mod pulse;
 mod service;
-mod timer;
 mod wish;
 
 pub use body::ResponseBody;

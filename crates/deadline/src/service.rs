@@ -5,6 +5,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use dashpot_body::Timer;
 use dashpot_core::{Arrival, Deadline, is_grpc};
 use dashpot_wire::dialect::Dialect;
 use http::{Request, Response};
@@ -16,7 +17,6 @@ use crate::{
     clocks::Clocks,
     future::{Exchange, now},
     layer::{Protocol, Rules},
-    timer::Timer,
     wish::wish,
 };
 

@@ -45,10 +45,7 @@ where
     }
 
     fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
-        let dialect = self.config.dialect.or_else(|| {
-            let said = request.extensions().get::<Dialect>().copied();
-            said.or_else(|| Dialect::from_path(request.uri().path()))
-        });
+        let dialect = dialect(self.config.dialect, &request);
         let exchange = Exchange {
             shared: self.shared.clone(),
             method: request.method().clone(),
@@ -58,6 +55,11 @@ where
         };
         ResponseFuture::new(self.inner.call(request), exchange)
     }
+}
+
+/// The dialect of an exchange: the one that was set, else as the request says.
+pub(crate) fn dialect<B>(set: Option<Dialect>, request: &Request<B>) -> Option<Dialect> {
+    set.or_else(|| request.extensions().get().copied()).or_else(|| Dialect::from_path(request.uri().path()))
 }
 
 // Not derived: `O` need not be `Clone`.

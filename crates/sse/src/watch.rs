@@ -158,3 +158,8 @@ impl<O: Observer> Watch<O> {
         }
     }
 }
+
+/// The time, on the clock that tests can pause.
+pub(crate) fn now() -> std::time::Instant {
+    Instant::now().into_std()
+}

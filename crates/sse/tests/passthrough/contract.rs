@@ -1,7 +1,12 @@
 //! What every layer must do right.
 
+use std::time::Duration;
+
 use bytes::Bytes;
-use dashpot_sse::{Handle, ResponseBody, ResponseFuture, SsePassthrough, SsePassthroughLayer};
+use dashpot_sse::{
+    Handle, Heartbeat, HeartbeatBody, HeartbeatFuture, HeartbeatLayer, PeekFirst, PeekFirstBody,
+    PeekFirstFuture, PeekFirstLayer, ResponseBody, ResponseFuture, SsePassthrough, SsePassthroughLayer,
+};
 use dashpot_testkit::{body::Scripted, conformance::Conformance};
 use dashpot_wire::dialect::Dialect;
 use http_body_util::Full;
@@ -15,6 +20,22 @@ async fn the_layer_passes_the_conformance_checks() {
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn so_do_heartbeats() {
+    for every in [Duration::ZERO, Duration::from_millis(1), Duration::from_secs(3600)] {
+        let layer = HeartbeatLayer::new(every);
+        Conformance::new(|inner| layer.layer(inner)).check().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn so_do_heads_that_wait() {
+    for bytes in [0, 1, 1000] {
+        let layer = PeekFirstLayer::new(Duration::from_secs(1), bytes).dialect(Dialect::OpenAiChat);
+        Conformance::new(|inner| layer.layer(inner)).check().await;
+    }
+}
+
 #[test]
 fn auto_traits_are_those_of_what_is_inside() {
     fn check<T: Send + Sync + Unpin>() {}
@@ -24,4 +45,12 @@ fn auto_traits_are_those_of_what_is_inside() {
     check::<ResponseBody<Full<Bytes>>>();
     check::<ResponseBody<Scripted>>();
     check::<Handle>();
+    check::<PeekFirstLayer>();
+    check::<PeekFirst<()>>();
+    check::<PeekFirstFuture<std::future::Ready<()>, Full<Bytes>>>();
+    check::<PeekFirstBody<Full<Bytes>>>();
+    check::<HeartbeatLayer>();
+    check::<Heartbeat<()>>();
+    check::<HeartbeatFuture<std::future::Ready<()>>>();
+    check::<HeartbeatBody<Full<Bytes>>>();
 }

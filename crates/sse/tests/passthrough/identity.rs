@@ -13,7 +13,7 @@ use proptest::prelude::*;
 use crate::support::{CHAT, CONTENT, DONE, MESSAGES, events, exchange, post};
 
 /// The hand-written streams of every dialect, with a path that asks for each.
-fn streams() -> Vec<(String, &'static str, Bytes)> {
+pub(crate) fn streams() -> Vec<(String, &'static str, Bytes)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../wire/tests/dialect/streams");
     let mut streams: Vec<_> = fs::read_dir(&folder)
         .unwrap()
@@ -62,7 +62,7 @@ async fn assert_identity(path: &str, chunks: &[Bytes], name: &str) -> End {
     summary.end
 }
 
-fn chunks(stream: &Bytes, size: usize) -> Vec<Bytes> {
+pub(crate) fn chunks(stream: &Bytes, size: usize) -> Vec<Bytes> {
     (0..stream.len()).step_by(size).map(|at| stream.slice(at..stream.len().min(at + size))).collect()
 }
 
@@ -135,6 +135,6 @@ proptest! {
     }
 }
 
-fn block_on<F: Future>(future: F) -> F::Output {
-    tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
+pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
+    tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(future)
 }

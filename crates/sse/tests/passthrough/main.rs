@@ -5,10 +5,12 @@
 mod contract;
 mod ends;
 mod head;
+mod heartbeat;
 mod identity;
 #[cfg(feature = "metrics")]
 mod metrics;
 mod observer;
+mod peek;
 mod report;
 mod support;
 mod whole;
