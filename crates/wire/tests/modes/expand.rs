@@ -30,19 +30,18 @@ fn chat_is_a_chunk_for_the_role_one_for_each_text_and_call_and_one_for_the_end()
     let choice = |delta: Value, finish: Value, logprobs: Value| json!({"index": 0, "delta": delta, "finish_reason": finish, "logprobs": logprobs});
     let mut last = choice(json!({}), "tool_calls".into(), Value::Null);
     last["stop_reason"] = 5.into();
-    let none = Value::Null;
     let opening = json!({"role": "assistant", "content": "", "refusal": null, "reasoning_content": ""});
     let call =
         json!({"index": 0, "id": "call_0", "type": "function", "function": {"name": "f", "arguments": ""}});
     let mut expected: Vec<_> = [
-        choice(opening, none.clone(), none.clone()),
-        choice(json!({"reasoning_content": "r"}), none.clone(), none.clone()),
-        choice(json!({"content": "a"}), none.clone(), json!({"content": []})),
-        choice(json!({"tool_calls": [call]}), none.clone(), none.clone()),
+        choice(opening, Value::Null, Value::Null),
+        choice(json!({"reasoning_content": "r"}), Value::Null, Value::Null),
+        choice(json!({"content": "a"}), Value::Null, json!({"content": []})),
+        choice(json!({"tool_calls": [call]}), Value::Null, Value::Null),
         choice(
             json!({"tool_calls": [{"index": 0, "function": {"arguments": "{}"}}]}),
-            none.clone(),
-            none.clone(),
+            Value::Null,
+            Value::Null,
         ),
         last,
     ]
