@@ -1,13 +1,12 @@
 mod anthropic;
 mod chat;
+mod error;
 mod merge;
 mod responses;
 
-use std::{error::Error, fmt};
-
-use dashpot_core::Outcome;
 use serde_json::Value;
 
+pub use self::error::CollectError;
 use self::{anthropic::Anthropic, chat::Chat, responses::Responses};
 use super::{
     Object,
@@ -117,50 +116,6 @@ impl Collect {
         answer.map(Value::Object).map_err(|fault| fault.into_error(self.state.max_bytes))
     }
 }
-
-/// Why there is no whole answer.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum CollectError {
-    /// The stream says that it failed.
-    Upstream {
-        /// What kind of error, as [`StreamReader::error`] tells.
-        outcome: Outcome,
-        /// The data of the event: the error in the dialect's own JSON. In OpenAI's `response.failed` it is in `response`.
-        data: String,
-    },
-    /// The answer or one of its events is larger than this many bytes.
-    TooLarge(usize),
-    /// The stream ended before the answer was complete.
-    Truncated,
-    /// The stream is not of this dialect, for the reason given.
-    Unreadable(&'static str),
-}
-
-impl CollectError {
-    /// How the exchange ended: an answer that is too large for us says nothing about the upstream.
-    #[must_use]
-    pub const fn outcome(&self) -> Outcome {
-        match self {
-            Self::Upstream { outcome, .. } => *outcome,
-            Self::TooLarge(_) => Outcome::Ignored,
-            Self::Truncated | Self::Unreadable(_) => Outcome::Failure,
-        }
-    }
-}
-
-impl fmt::Display for CollectError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Upstream { .. } => f.write_str("the stream ended with an error"),
-            Self::TooLarge(limit) => write!(f, "the answer takes more than {limit} bytes"),
-            Self::Truncated => f.write_str("the stream ended before the answer was complete"),
-            Self::Unreadable(why) => f.write_str(why),
-        }
-    }
-}
-
-impl Error for CollectError {}
 
 /// Why an event could not be added to the answer.
 #[derive(Debug)]

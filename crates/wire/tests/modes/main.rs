@@ -6,6 +6,8 @@ mod answers;
 #[cfg(test)]
 mod collect;
 #[cfg(test)]
+mod errors;
+#[cfg(test)]
 mod expand;
 #[cfg(test)]
 mod hostile;

@@ -46,3 +46,8 @@ pub(crate) fn events(stream: &[u8]) -> Vec<(String, String)> {
     parser.push(stream, |event| events.push((event.event.into(), event.data.into()))).expect("it is short");
     events
 }
+
+/// A stream of events whose types are in their data.
+pub(crate) fn stream(events: &[Value]) -> Vec<u8> {
+    events.iter().map(|data| format!("data: {data}\n\n")).collect::<String>().into_bytes()
+}
