@@ -60,6 +60,46 @@ fn streams_written_by_hand_come_to_what_the_sdks_make_of_them() {
     compare(&cases);
 }
 
+#[test]
+fn whole_answers_with_the_rarer_kinds_of_content_are_read_back_by_the_sdks() {
+    let chat = json!({
+        "id": "c", "object": "chat.completion", "created": 1, "model": "m", "usage": {"total_tokens": 1}, "choices": [
+            {"index": 0, "finish_reason": "tool_calls", "logprobs": null, "message": {"role": "assistant", "content": null,
+                "tool_calls": [
+                    {"id": "a", "type": "custom", "custom": {"name": "f", "input": "x"}},
+                    {"id": "b", "type": "function", "function": {"name": "g", "arguments": ""}}]}},
+            {"index": 1, "finish_reason": "stop", "logprobs": null, "message": {"role": "assistant", "content": "c",
+                "annotations": [{"type": "url_citation", "url_citation": {"url": "u"}}, {"type": "url_citation"}],
+                "audio": {"id": "audio_1", "data": "AAAA", "transcript": "t", "expires_at": 9}}},
+            {"index": 2, "finish_reason": "function_call", "logprobs": null, "message": {"role": "assistant",
+                "content": null, "function_call": {"name": "f", "arguments": "{}"}}}],
+    });
+    let responses = json!({
+        "id": "r", "object": "response", "created_at": 1, "status": "completed", "model": "m", "output": [
+            {"id": "ct", "type": "custom_tool_call", "call_id": "c", "name": "f", "input": "x"},
+            {"id": "mcp", "type": "mcp_call", "name": "f", "arguments": "{}", "server_label": "s", "output": "o"},
+            {"id": "ci", "type": "code_interpreter_call", "status": "completed", "code": "1", "container_id": "k"},
+            {"id": "ws", "type": "web_search_call", "status": "completed", "action": {"type": "search", "query": "q"}},
+            {"id": "rs", "type": "reasoning", "summary": [], "content": [{"type": "reasoning_text", "text": "t"}]},
+            {"id": "ig", "type": "image_generation_call", "status": "completed", "result": "AAAA"}],
+    });
+    let messages = json!({
+        "id": "msg", "type": "message", "role": "assistant", "model": "m", "stop_reason": "refusal", "stop_sequence": null,
+        "usage": {"input_tokens": 1, "output_tokens": 2}, "container": {"id": "k", "expires_at": "2026-01-01T00:00:00Z"},
+        "content": [
+            {"type": "server_tool_use", "id": "s", "name": "code_execution", "input": {"code": "1\n2"}},
+            {"type": "code_execution_tool_result", "tool_use_id": "s", "content": {"type": "code_execution_result",
+                "stdout": "", "stderr": "", "return_code": 0, "content": []}},
+            {"type": "text", "text": "a", "citations": [{"type": "char_location", "cited_text": "c"}, {"type": "page_location"}]},
+            {"type": "tool_use", "id": "t", "name": "g", "input": {"list": [{"a": 1e300}, [], {}], "": "😀"}}],
+    });
+    compare(&[
+        Case::expanded("chat", Dialect::OpenAiChat, chat),
+        Case::expanded("responses", Dialect::OpenAiResponses, responses),
+        Case::expanded("messages", Dialect::AnthropicMessages, messages),
+    ]);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn streams_of_the_model_server_come_to_what_the_sdks_make_of_them_and_to_its_whole_answers() {
     let model = ModelServer::start(Config::instant()).expect("it starts");
