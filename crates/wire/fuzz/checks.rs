@@ -6,10 +6,12 @@ mod support;
 
 use dashpot_wire::{
     dialect::{Dialect, StreamReader},
+    modes::{Collect, CollectError, expand},
     sse::{Framer, Limits},
 };
 use serde::de::IgnoredAny;
-use support::{Collect, agree, cut, frame, parse};
+use serde_json::Value;
+use support::{agree, cut, frame, parse};
 
 const DIALECTS: [Dialect; 6] = [
     Dialect::OpenAiChat,
@@ -38,7 +40,7 @@ pub(crate) fn framer(stream: &[u8]) {
         assert_eq!(frame(chunks).events, whole);
     }
     // The first boundary in the second half, since all of them would take too long.
-    let (mut framer, mut sink) = (Framer::new(), Collect::default());
+    let (mut framer, mut sink) = (Framer::new(), support::Collect::default());
     let boundary = (1..=stream.len()).find(|&at| {
         framer.push(&stream[at - 1..at], &mut sink);
         at > stream.len() / 2 && framer.at_boundary()
@@ -73,6 +75,34 @@ pub(crate) fn dialect_stream(stream: &[u8]) {
         let whole = read(&[stream]);
         for chunks in cuts(stream) {
             assert_eq!(read(&chunks), whole, "{dialect:?}");
+        }
+    }
+}
+
+pub(crate) fn modes(stream: &[u8]) {
+    for dialect in [Dialect::OpenAiChat, Dialect::OpenAiResponses, Dialect::AnthropicMessages] {
+        let collect = |chunks: &[&[u8]], max_bytes: usize| {
+            let mut collect = Collect::new(dialect, max_bytes).expect("one of the three");
+            chunks.iter().try_for_each(|chunk| collect.push(chunk))?;
+            collect.finish()
+        };
+        let expand = |answer: &Value| expand(dialect, answer, true);
+        for max_bytes in [1 << 10, 16 << 20] {
+            let whole = collect(&[stream], max_bytes);
+            for chunks in cuts(stream) {
+                assert_eq!(collect(&chunks, max_bytes), whole, "{dialect:?}");
+            }
+            if let Some(stream) = whole.ok().and_then(|answer| expand(&answer).ok()) {
+                let again = collect(&[&stream], 64 << 20);
+                assert!(
+                    matches!(again, Ok(_) | Err(CollectError::Upstream { .. })),
+                    "{dialect:?}: {again:?}"
+                );
+            }
+        }
+        // As a whole answer.
+        if let Ok(answer) = serde_json::from_slice(stream) {
+            let _ = expand(&answer);
         }
     }
 }

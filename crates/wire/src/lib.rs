@@ -2,4 +2,5 @@
 
 pub mod dialect;
 mod json;
+pub mod modes;
 pub mod sse;

@@ -3,7 +3,11 @@
 //! In a file of its own: the counting allocator is the whole program's.
 
 use allocation_counter::measure;
-use dashpot_wire::sse::{Framer, Message, Parser, Sink};
+use dashpot_wire::{
+    dialect::Dialect,
+    modes::Collect,
+    sse::{Framer, Message, Parser, Sink},
+};
 
 struct Count(u64);
 
@@ -93,5 +97,53 @@ fn what_is_not_utf8_takes_up_to_three_times_as_much() {
         // Kept: data, type, value, two ids. During the call: data and type once more, in a string that grows.
         let (kept, call) = (3000 + 2 * 1000 + 2 * 3 * 1000, 3 * (3000 + 1000));
         assert!(info.bytes_max <= kept + 2 * call, "{} in chunks of {size}", info.bytes_max);
+    }
+}
+
+#[test]
+fn what_is_collected_takes_no_more_memory_than_it_may() {
+    const MAX: usize = 1 << 20;
+    type Next<'a> = &'a dyn Fn(usize) -> String;
+    let message = r#"{"type":"message_start","message":{}}"#;
+    let delta = |delta: String| format!(r#"{{"choices":[{{"index":0,"delta":{delta}}}]}}"#);
+    let keys = |n: usize| (0..n).map(|key| format!(r#""{key}":0"#)).collect::<Vec<_>>().join(",");
+    // What comes first, and then one event after the other.
+    let cases: [(Dialect, &str, Next<'_>); 12] = [
+        (Dialect::OpenAiChat, "", &|_| delta(r#"{"content":"some text"}"#.into())),
+        (Dialect::OpenAiChat, "", &|_| delta(r#"{"list":[{}]}"#.into())),
+        (Dialect::OpenAiChat, "", &|_| delta(r#"{"list":[{"a":""},{"b":[[]]}]}"#.into())),
+        (Dialect::OpenAiChat, "", &|n| delta(format!(r#"{{"{n}":null}}"#))),
+        (Dialect::OpenAiChat, "", &|n| {
+            delta(format!(r#"{{"x":{{"{}":[]}}}}"#, n.wrapping_mul(2_654_435_769)))
+        }),
+        (Dialect::OpenAiChat, "", &|n| delta(format!(r#"{{"tool_calls":[{{"index":{n}}}]}}"#))),
+        (Dialect::OpenAiChat, "", &|n| format!(r#"{{"{n}":0}}"#)),
+        (Dialect::OpenAiChat, "", &|n| format!(r#"{{"choices":[{{"index":{n}}}]}}"#)),
+        (Dialect::OpenAiChat, "", &|n| {
+            format!(r#"{{"choices":[{{"index":{n},"delta":{{"a":{{"b":[]}}}}}}]}}"#)
+        }),
+        (Dialect::OpenAiResponses, "", &|n| {
+            format!(r#"{{"type":"response.output_item.done","output_index":{n},"item":{{"a":1}}}}"#)
+        }),
+        (Dialect::AnthropicMessages, message, &|n| {
+            format!(r#"{{"type":"content_block_start","index":{n},"content_block":{{{}}}}}"#, keys(n % 23))
+        }),
+        (Dialect::AnthropicMessages, message, &|n| {
+            format!(r#"{{"type":"message_delta","delta":{{"{n}":""}}}}"#)
+        }),
+    ];
+    for (dialect, first, next) in cases {
+        let mut collect = None;
+        let info = measure(|| {
+            let mut collecting = Collect::new(dialect, MAX).expect("one of the three");
+            collecting.push(format!("data: {first}\n\n").as_bytes()).expect("there is room");
+            let full = |n| collecting.push(format!("data: {}\n\n", next(n)).as_bytes()).is_err();
+            assert!((0..).any(full));
+            collect = Some(collecting);
+        });
+        let bytes = info.bytes_current as usize;
+        // A text that grows keeps as much again in reserve.
+        let most = if next(1).contains("some text") { 2 * MAX } else { MAX };
+        assert!(bytes < most, "{bytes} bytes for {}", next(1));
     }
 }

@@ -36,7 +36,7 @@ impl Provision {
     pub(crate) fn tests(self) -> &'static [&'static str] {
         match self {
             Self::Curl => &["curl", "examples"],
-            Self::Python => &["browser", "sdk"],
+            Self::Python => &["accumulators", "browser", "sdk"],
             Self::Chromium => &["browser"],
             Self::CargoDeny => &[],
         }
@@ -94,7 +94,7 @@ mod tests {
     #[test]
     fn what_was_missed_is_said_by_file() {
         assert_eq!(Provision::Chromium.missed(), "tests/browser.rs was not run");
-        assert_eq!(Provision::Python.missed(), "tests/{browser,sdk}.rs were not run");
+        assert_eq!(Provision::Python.missed(), "tests/{accumulators,browser,sdk}.rs were not run");
     }
 
     #[test]
