@@ -28,13 +28,13 @@ fn chat_is_a_chunk_for_the_role_one_for_each_text_and_call_and_one_for_the_end()
         head.as_object().unwrap().clone()
     };
     let choice = |delta: Value, finish: Value, logprobs: Value| json!({"index": 0, "delta": delta, "finish_reason": finish, "logprobs": logprobs});
-    let mut last = choice(json!({}), "tool_calls".into(), Value::Null);
-    last["stop_reason"] = 5.into();
     let opening = json!({"role": "assistant", "content": "", "refusal": null, "reasoning_content": ""});
     let call =
         json!({"index": 0, "id": "call_0", "type": "function", "function": {"name": "f", "arguments": ""}});
+    let mut first = choice(opening, Value::Null, Value::Null);
+    first["stop_reason"] = 5.into();
     let mut expected: Vec<_> = [
-        choice(opening, Value::Null, Value::Null),
+        first,
         choice(json!({"reasoning_content": "r"}), Value::Null, Value::Null),
         choice(json!({"content": "a"}), Value::Null, json!({"content": []})),
         choice(json!({"tool_calls": [call]}), Value::Null, Value::Null),
@@ -43,7 +43,7 @@ fn chat_is_a_chunk_for_the_role_one_for_each_text_and_call_and_one_for_the_end()
             Value::Null,
             Value::Null,
         ),
-        last,
+        choice(json!({}), "tool_calls".into(), Value::Null),
     ]
     .map(|choice| Value::Object(chunk(json!([choice]))))
     .into();

@@ -34,7 +34,7 @@ fn head(answer: &Object) -> Object {
 }
 
 fn expand_choice(index: Value, choice: &Object, chunks: &mut Chunks<'_>) {
-    // Those that are stated once only, and null before.
+    // Those that come later, and are null before.
     let mut quiet = Object::new();
     for key in ["finish_reason", "logprobs"] {
         if choice.contains_key(key) {
@@ -47,6 +47,10 @@ fn expand_choice(index: Value, choice: &Object, chunks: &mut Chunks<'_>) {
         choice.insert("delta".into(), delta);
         choice
     };
+    // OpenAI's library keeps of the first chunk what it does not know, and of no other.
+    let known = ["delta", "finish_reason", "index", "logprobs", "message"];
+    let unknown = choice.iter().filter(|(key, _)| !known.contains(&key.as_str()));
+    let mut unknown = Some(unknown.map(|(key, value)| (key.clone(), value.clone())));
     let mut logprobs = choice.get("logprobs");
     if let Some(Value::Object(message)) = choice.get("message") {
         let (mut opening, texts) = emptied(message, &TEXTS);
@@ -54,7 +58,9 @@ fn expand_choice(index: Value, choice: &Object, chunks: &mut Chunks<'_>) {
         if calls.is_some_and(|calls| *calls != json!([])) {
             opening.remove("tool_calls");
         }
-        chunks.choice(delta(Value::Object(opening)));
+        let mut first = delta(Value::Object(opening));
+        first.extend(unknown.take().into_iter().flatten());
+        chunks.choice(first);
         for (field, text) in texts {
             let mut piece = delta(json!({ field: text }));
             if matches!(field, "content" | "refusal")
@@ -69,10 +75,9 @@ fn expand_choice(index: Value, choice: &Object, chunks: &mut Chunks<'_>) {
         }
     }
     let mut last = delta(json!({}));
-    for (key, value) in choice {
-        if !matches!(key.as_str(), "message" | "logprobs" | "index" | "delta") {
-            last.insert(key.clone(), value.clone());
-        }
+    last.extend(unknown.into_iter().flatten());
+    if let Some(finish) = choice.get("finish_reason") {
+        last.insert("finish_reason".into(), finish.clone());
     }
     if let Some(logprobs) = logprobs {
         last.insert("logprobs".into(), logprobs.clone());
