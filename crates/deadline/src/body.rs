@@ -22,7 +22,8 @@ use crate::{
 pin_project! {
     /// The inner service's body, as long as no clock runs out; or the words of a refusal.
     ///
-    /// While it is not late, frames, trailers, `size_hint` and `is_end_stream` are those of the inner body.
+    /// While it is not late, frames, trailers and `is_end_stream` are those of the inner body, and so is `size_hint` unless an
+    /// error event may yet end it.
     ///
     /// # Cancel safety
     ///
@@ -44,6 +45,8 @@ struct Watch {
     late: Late,
     form: Form,
     report: Option<BodyReport>,
+    // The total is what the client has asked for.
+    is_wished: bool,
 }
 
 enum Form {
@@ -63,7 +66,8 @@ impl<B: Body<Data = Bytes>> ResponseBody<B> {
         let late = if is_sized { Late::CutOff } else { exchange.rules.late };
         let inner = Some(Tracked::answer(body, exchange.asked, &head));
         let timer = std::mem::take(&mut exchange.timer);
-        let watch = Watch { clocks: exchange.clocks, timer, late, form, report };
+        let is_wished = exchange.is_wished;
+        let watch = Watch { clocks: exchange.clocks, timer, late, form, report, is_wished };
         Response::from_parts(head, Self { inner, watch, words: Bytes::new() })
     }
 }
@@ -72,7 +76,8 @@ impl<B> ResponseBody<B> {
     pub(crate) fn words(words: Bytes) -> Self {
         let clocks = Clocks { total: None, first_content: None, gap: None, waits_since: None };
         let timer = Timer::default();
-        let watch = Watch { clocks, timer, late: Late::CutOff, form: Form::Whole, report: None };
+        let watch =
+            Watch { clocks, timer, late: Late::CutOff, form: Form::Whole, report: None, is_wished: false };
         Self { inner: None, watch, words }
     }
 }
@@ -87,17 +92,32 @@ impl<B: Body<Data = Bytes>> Body for ResponseBody<B> {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
         let mut this = self.project();
-        let Some(inner) = this.inner.as_mut().as_pin_mut() else {
+        let Some(mut inner) = this.inner.as_mut().as_pin_mut() else {
             let words = std::mem::take(this.words);
             return Poll::Ready((!words.is_empty()).then(|| Ok(Frame::data(words))));
         };
-        if let Poll::Ready(frame) = inner.poll_frame(cx) {
-            if let Some(data) = frame.as_ref().and_then(|frame| frame.as_ref().ok()?.data_ref()) {
-                this.watch.data(data);
+        let polled = inner.as_mut().poll_frame(cx);
+        let is_over = inner.end().is_some() || this.watch.is_over();
+        let clock = match polled {
+            // A reader that is slow, or an upstream that never lets it wait, does not stop the total.
+            Poll::Ready(Some(Ok(frame))) if is_over || !this.watch.is_past() => {
+                if let Some(data) = frame.data_ref() {
+                    this.watch.data(data);
+                }
+                return Poll::Ready(Some(Ok(frame)));
             }
-            return Poll::Ready(frame.map(|frame| frame.map_err(BodyError::Inner)));
+            Poll::Ready(Some(Ok(_))) => Clock::Total,
+            Poll::Ready(end) => return Poll::Ready(end.map(|frame| frame.map_err(BodyError::Inner))),
+            Poll::Pending => match this.watch.poll_late(cx) {
+                Some(clock) => clock,
+                None => return Poll::Pending,
+            },
+        };
+        // All of it is there; only the connection was not let go.
+        if is_over {
+            this.inner.set(None);
+            return Poll::Ready(None);
         }
-        let Some(clock) = this.watch.poll_late(cx) else { return Poll::Pending };
         tracing::debug!(clock = clock.name(), "an answer is cut off");
         // The upstream first: whatever is said now, it need not go on.
         this.inner.set(None);
@@ -110,6 +130,10 @@ impl<B: Body<Data = Bytes>> Body for ResponseBody<B> {
 
     fn size_hint(&self) -> SizeHint {
         match &self.inner {
+            // It may end before its time, with words of ours.
+            Some(_) if self.watch.late == Late::Say && matches!(self.watch.form, Form::Events(..)) => {
+                SizeHint::default()
+            }
             Some(inner) => inner.size_hint(),
             None => SizeHint::with_exact(self.words.len() as u64),
         }
@@ -137,6 +161,10 @@ impl Watch {
         }
     }
 
+    fn is_past(&self) -> bool {
+        self.clocks.total.is_some_and(|at| now() >= at)
+    }
+
     /// The clock that has run out, if one has.
     fn poll_late(&mut self, cx: &mut Context<'_>) -> Option<Clock> {
         if self.clocks.gap.is_some() && self.clocks.waits_since.is_none() {
@@ -146,10 +174,19 @@ impl Watch {
         self.timer.poll(at, cx).is_ready().then_some(clock)
     }
 
+    /// Whether the stream has said how it ended: nothing may follow that.
+    fn is_over(&self) -> bool {
+        let report = self.report.as_ref().filter(|_| matches!(self.form, Form::Events(..)));
+        report.is_some_and(|report| report.outcome().is_some())
+    }
+
     /// The last frame of an answer that is late.
     fn end<E>(&self, clock: Clock) -> Result<Frame<Bytes>, BodyError<E>> {
         if let Some(report) = &self.report {
-            report.set_outcome(Outcome::Overload { retry_after: None });
+            // What a client has asked for may be too soon for any answer.
+            let is_wished = clock == Clock::Total && self.is_wished;
+            let outcome = if is_wished { Outcome::Ignored } else { Outcome::Overload { retry_after: None } };
+            report.set_outcome(outcome);
         }
         match &self.form {
             Form::Events(dialect, pulse) if self.late == Late::Say && pulse.at_boundary() => {
@@ -177,7 +214,7 @@ impl Form {
             let essence = value.as_bytes().split(|&byte| byte == b';').next().unwrap_or_default();
             essence.trim_ascii().eq_ignore_ascii_case(b"text/event-stream")
         });
-        if is_events && !headers.contains_key(header::CONTENT_ENCODING) {
+        if is_events && !is_encoded(headers) {
             Self::Events(dialect, Pulse::default())
         } else if is_grpc(headers) {
             Self::Grpc
@@ -185,6 +222,14 @@ impl Form {
             Self::Whole
         }
     }
+}
+
+/// Whether the bytes are not the events themselves. `identity` is no encoding.
+fn is_encoded(headers: &HeaderMap) -> bool {
+    let lines = headers.get_all(header::CONTENT_ENCODING).into_iter();
+    let mut codings =
+        lines.flat_map(|line| line.as_bytes().split(|&byte| byte == b',')).map(<[u8]>::trim_ascii);
+    codings.any(|coding| !coding.is_empty() && !coding.eq_ignore_ascii_case(b"identity"))
 }
 
 impl<B> fmt::Debug for ResponseBody<B> {

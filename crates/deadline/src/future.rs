@@ -43,6 +43,7 @@ pub(crate) struct Exchange {
     pub(crate) asked: Asked,
     pub(crate) protocol: Protocol,
     pub(crate) timer: Timer,
+    pub(crate) is_wished: bool,
 }
 
 impl<F> ResponseFuture<F> {

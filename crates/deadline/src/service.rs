@@ -57,6 +57,7 @@ where
             dialect,
             asked: request.method().into(),
             timer: Timer::default(),
+            is_wished: request.extensions().get().copied().is_some_and(Deadline::is_wished),
             protocol: if is_grpc(request.headers()) { Protocol::Grpc } else { Protocol::Http },
         };
         ResponseFuture::new(self.inner.call(request), exchange)
