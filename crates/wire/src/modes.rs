@@ -1,4 +1,5 @@
-//! Both modes of an answer: [`Collect`] makes a whole answer of a stream, [`expand`] a stream of a whole answer.
+//! Both modes of an answer: [`Collect`] makes a whole answer of a stream, [`expand`] a stream of a whole answer, and
+//! [`RequestMode`] asks for the one or the other.
 //!
 //! For OpenAI chat completions, OpenAI responses and Anthropic messages. What is collected is what the APIs answer when
 //! no stream is asked for, as the official Python libraries (openai 3.57, anthropic 2.13) put it together from the same
@@ -28,9 +29,11 @@ mod budget;
 mod collect;
 mod expand;
 mod partial;
+mod request;
 
 pub use collect::{Collect, CollectError};
 pub use expand::{ExpandError, expand};
+pub use request::RequestMode;
 use serde_json::{Map, Value};
 
 type Object = Map<String, Value>;

@@ -97,7 +97,9 @@ impl Collect {
         self.state.reader.is_terminated()
     }
 
-    /// The answer, at the end of the stream.
+    /// The answer, when the stream [is complete](Self::is_complete) or its body has ended in order.
+    ///
+    /// Then a chat need not have its marker, if every choice has said why it stopped.
     ///
     /// # Errors
     /// As [`push`](Self::push) failed; or the stream was cut off, or has no answer in it.
@@ -105,7 +107,8 @@ impl Collect {
         if let Some(failed) = self.failed {
             return Err(failed);
         }
-        if !self.is_complete() {
+        let has_stopped = matches!(&self.state.answer, Answer::Chat(chat) if chat.has_stopped());
+        if !self.is_complete() && !has_stopped {
             return Err(CollectError::Truncated);
         }
         let answer = match self.state.answer {

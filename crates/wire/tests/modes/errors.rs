@@ -96,6 +96,18 @@ fn an_end_before_the_end_is_a_failure_and_what_follows_the_end_is_nothing() {
 }
 
 #[test]
+fn a_chat_without_its_marker_is_whole_when_every_choice_has_stopped() {
+    let stopped = |index: u64| json!({"index": index, "delta": {"content": "a"}, "finish_reason": "stop"});
+    let going = json!({"index": 1, "delta": {"content": "b"}, "finish_reason": null});
+    let chat = |chunks: &[_]| collect(Dialect::OpenAiChat, &stream(chunks));
+    let answer =
+        chat(&[json!({"choices": [stopped(0)]}), json!({"choices": [], "usage": {"total_tokens": 3}})]);
+    assert_eq!(answer.unwrap()["usage"]["total_tokens"], 3);
+    assert_eq!(chat(&[json!({"choices": [stopped(0), going]})]), Err(CollectError::Truncated));
+    assert!(chat(&[json!({"choices": [going]}), json!({"choices": [stopped(0), stopped(1)]})]).is_ok());
+}
+
+#[test]
 fn what_is_no_answer_says_why() {
     let unreadable = |dialect, stream: &[u8]| match collect(dialect, stream) {
         Err(error @ CollectError::Unreadable(_)) => error.to_string(),

@@ -12,6 +12,8 @@ mod expand;
 #[cfg(test)]
 mod hostile;
 #[cfg(test)]
+mod request;
+#[cfg(test)]
 mod round_trip;
 #[cfg(test)]
 mod support;

@@ -42,6 +42,13 @@ impl Chat {
         Ok(())
     }
 
+    /// Whether every choice has said why it stopped. Servers that are compatible in all else leave the marker out.
+    pub(super) fn has_stopped(&self) -> bool {
+        let has_stopped =
+            |choice: &Object| choice.get("finish_reason").is_some_and(|reason| reason.is_string());
+        !self.choices.is_empty() && self.choices.values().all(has_stopped)
+    }
+
     pub(super) fn finish(self) -> Result<Object, Fault> {
         let mut answer = self.head;
         answer.insert("object".into(), "chat.completion".into());
