@@ -52,8 +52,26 @@ pub(crate) fn harden(headers: &mut HeaderMap) {
     }
 }
 
+/// Takes out what is said of a body that another one takes the place of.
+pub(crate) fn forget_body(headers: &mut HeaderMap) {
+    for name in [
+        header::CONTENT_LENGTH,
+        header::CONTENT_ENCODING,
+        header::TRANSFER_ENCODING,
+        header::TRAILER,
+        header::ETAG,
+        HeaderName::from_static("content-md5"),
+        HeaderName::from_static("content-digest"),
+        HeaderName::from_static("repr-digest"),
+        HeaderName::from_static("digest"),
+        X_ACCEL_BUFFERING,
+    ] {
+        headers.remove(name);
+    }
+}
+
 /// The members of a comma-separated header, over all its lines, without the empty ones.
-fn list(headers: &HeaderMap, name: HeaderName) -> impl Iterator<Item = &[u8]> {
+pub(crate) fn list(headers: &HeaderMap, name: HeaderName) -> impl Iterator<Item = &[u8]> {
     let lines = headers.get_all(name).into_iter();
     let members = lines.flat_map(|line| line.as_bytes().split(|&byte| byte == b','));
     members.map(<[u8]>::trim_ascii).filter(|member| !member.is_empty())

@@ -8,8 +8,10 @@ mod heartbeat;
 mod layer;
 #[cfg(feature = "metrics")]
 mod metrics;
+mod mode;
 mod observer;
 mod peek;
+mod pieces;
 mod service;
 mod summary;
 mod watch;
@@ -23,6 +25,7 @@ pub use future::ResponseFuture;
 pub use handle::{Handle, Stats};
 pub use heartbeat::{Heartbeat, HeartbeatBody, HeartbeatFuture, HeartbeatHandle, HeartbeatLayer};
 pub use layer::SsePassthroughLayer;
+pub use mode::{Mode, ModeBody, ModeFuture, ModeHandle, ModeLayer, ModeService, ModeStats};
 pub use observer::Observer;
 pub use peek::{PeekFirst, PeekFirstBody, PeekFirstFuture, PeekFirstLayer};
 pub use service::SsePassthrough;

@@ -6,6 +6,8 @@ use dashpot_wire::dialect::Dialect;
 use http::{HeaderValue, Response, StatusCode, header, response::Parts};
 use serde_json::{Value, json};
 
+use crate::head;
+
 /// Where the error has none.
 const MESSAGE: &str = "the model server answered with an error";
 
@@ -26,12 +28,7 @@ pub(super) fn of_error(mut head: Parts, dialect: Dialect, outcome: Outcome, even
         _ => dialect.error_body(head.status.as_u16(), error.as_str().unwrap_or(MESSAGE)),
     };
 
-    // What describes the stream.
-    for name in [header::CONTENT_LENGTH, header::CONTENT_ENCODING, header::TRANSFER_ENCODING, header::TRAILER]
-    {
-        head.headers.remove(name);
-    }
-    head.headers.remove("x-accel-buffering");
+    head::forget_body(&mut head.headers);
     head.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     // A layer further in that reads the stream has said the same.
     if head.extensions.get::<BodyReport>().is_none() {

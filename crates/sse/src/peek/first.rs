@@ -1,17 +1,17 @@
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use dashpot_core::Outcome;
 use dashpot_wire::{
     dialect::{Dialect, StreamReader},
     sse::{Framer, Sink},
 };
 
+use crate::pieces::Pieces;
+
 /// Waits for the first event of a stream, and keeps what came until then.
 pub(super) struct First {
     framer: Framer,
     reader: Reader,
-    /// All but the last piece. One piece is the rule, and then nothing is copied.
-    before: BytesMut,
-    last: Bytes,
+    pieces: Pieces,
 }
 
 struct Reader {
@@ -24,22 +24,20 @@ impl First {
         Self {
             framer: Framer::new(),
             reader: Reader { stream: StreamReader::new(Some(dialect)), came: false },
-            before: BytesMut::new(),
-            last: Bytes::new(),
+            pieces: Pieces::default(),
         }
     }
 
     /// Whether the first event is there, with this.
     pub(super) fn push(&mut self, data: Bytes) -> bool {
         self.framer.push(&data, &mut self.reader);
-        self.before.extend_from_slice(&self.last);
-        self.last = data;
+        self.pieces.push(data);
         self.reader.came
     }
 
     /// How many bytes are kept.
     pub(super) fn len(&self) -> usize {
-        self.before.len() + self.last.len()
+        self.pieces.len()
     }
 
     /// What the first event means, if it is an error.
@@ -48,12 +46,8 @@ impl First {
         self.reader.stream.error()
     }
 
-    pub(super) fn into_bytes(mut self) -> Bytes {
-        if self.before.is_empty() {
-            return self.last;
-        }
-        self.before.extend_from_slice(&self.last);
-        self.before.freeze()
+    pub(super) fn into_bytes(self) -> Bytes {
+        self.pieces.into_bytes()
     }
 }
 

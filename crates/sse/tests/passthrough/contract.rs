@@ -4,13 +4,15 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use dashpot_sse::{
-    Handle, Heartbeat, HeartbeatBody, HeartbeatFuture, HeartbeatLayer, PeekFirst, PeekFirstBody,
-    PeekFirstFuture, PeekFirstLayer, ResponseBody, ResponseFuture, SsePassthrough, SsePassthroughLayer,
+    Handle, Heartbeat, HeartbeatBody, HeartbeatFuture, HeartbeatLayer, Mode, ModeBody, ModeFuture,
+    ModeHandle, ModeLayer, ModeService, PeekFirst, PeekFirstBody, PeekFirstFuture, PeekFirstLayer,
+    ResponseBody, ResponseFuture, SsePassthrough, SsePassthroughLayer,
 };
 use dashpot_testkit::{body::Scripted, conformance::Conformance};
 use dashpot_wire::dialect::Dialect;
+use http::{Method, Request};
 use http_body_util::Full;
-use tower::Layer;
+use tower::{Layer, ServiceBuilder};
 
 #[tokio::test(start_paused = true)]
 async fn the_layer_passes_the_conformance_checks() {
@@ -36,6 +38,24 @@ async fn so_do_heads_that_wait() {
     }
 }
 
+/// Where answers pass, for all that the request was read, and where it was not even read.
+#[tokio::test(start_paused = true)]
+async fn so_do_modes() {
+    for layer in
+        [ModeLayer::new(1000).dialect(Dialect::OpenAiChat), ModeLayer::new(1000).upstream(Mode::Stream)]
+    {
+        let post = |mut request: Request<Full<Bytes>>| {
+            if request.method() == Method::GET {
+                *request.method_mut() = Method::POST;
+            }
+            request
+        };
+        Conformance::new(|inner| ServiceBuilder::new().map_request(post).layer(&layer).service(inner))
+            .check()
+            .await;
+    }
+}
+
 #[test]
 fn auto_traits_are_those_of_what_is_inside() {
     fn check<T: Send + Sync + Unpin>() {}
@@ -53,4 +73,9 @@ fn auto_traits_are_those_of_what_is_inside() {
     check::<Heartbeat<()>>();
     check::<HeartbeatFuture<std::future::Ready<()>>>();
     check::<HeartbeatBody<Full<Bytes>>>();
+    check::<ModeLayer>();
+    check::<ModeHandle>();
+    check::<ModeService<()>>();
+    check::<ModeFuture<ModeService<dashpot_testkit::conformance::Inner>, Full<Bytes>, Scripted>>();
+    check::<ModeBody<Scripted>>();
 }

@@ -9,6 +9,7 @@ mod heartbeat;
 mod identity;
 #[cfg(feature = "metrics")]
 mod metrics;
+mod mode;
 mod observer;
 mod peek;
 mod report;
