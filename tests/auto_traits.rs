@@ -62,6 +62,9 @@ fn sse() {
     check(&heartbeats);
     shared(&heartbeats.handle());
     check(&sse::PeekFirstLayer::new(Duration::from_secs(1), 1));
+    let modes = sse::ModeLayer::new(1);
+    check(&modes);
+    shared(&modes.handle());
 }
 
 #[test]

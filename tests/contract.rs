@@ -6,7 +6,7 @@ use dashpot::{
     breaker::BreakerLayer,
     deadline::DeadlineLayer,
     limit::LimitLayer,
-    sse::{HeartbeatLayer, PeekFirstLayer, SsePassthroughLayer},
+    sse::{HeartbeatLayer, ModeLayer, PeekFirstLayer, SsePassthroughLayer},
     wire::dialect::Dialect,
 };
 use dashpot_testkit::conformance::Conformance;
@@ -47,11 +47,12 @@ async fn breaker_alone() {
 
 /// The order of the gateway.
 #[tokio::test]
-async fn heartbeats_around_deadline_around_limit_around_breaker_around_sse() {
+async fn heartbeats_around_mode_around_deadline_around_limit_around_breaker_around_sse() {
     let limit = LimitLayer::new();
     let handle = limit.handle();
     let stack = ServiceBuilder::new()
         .layer(HeartbeatLayer::new(Duration::from_secs(15)))
+        .layer(ModeLayer::new(1000).dialect(Dialect::OpenAiChat))
         .layer(DeadlineLayer::new().total(Duration::from_secs(100)).gap(Duration::from_secs(50)))
         .layer(limit)
         .layer(BreakerLayer::new())

@@ -28,9 +28,13 @@ const QUICK: [(&str, &str); 3] = [
 ];
 
 async fn ask(gateway: &Gateway, path: &str, time: Option<&str>) -> Response<Incoming> {
-    let client: Client<HttpConnector, Full<Bytes>> = Client::builder(TokioExecutor::new()).build_http();
     let body =
         r#"{"model":"m","stream":true,"max_tokens":1000,"messages":[{"role":"user","content":"Hello"}]}"#;
+    send(gateway, path, body, time).await
+}
+
+async fn send(gateway: &Gateway, path: &str, body: &'static str, time: Option<&str>) -> Response<Incoming> {
+    let client: Client<HttpConnector, Full<Bytes>> = Client::builder(TokioExecutor::new()).build_http();
     let mut request = Request::post(format!("{}{path}", gateway.url()));
     if let Some(time) = time {
         request = request.header("x-request-timeout-ms", time);
@@ -104,4 +108,26 @@ async fn a_client_may_ask_for_less_time() {
     is_let_go(&upstream).await;
     let whole = text(ask(&gateway, CHAT, Some("30000")).await).await;
     assert!(whole.ends_with("data: [DONE]\n\n"), "{whole}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_wants_the_whole_has_the_clocks_of_the_stream_that_it_is_made_of() {
+    let upstream = model();
+    let variables = [&QUICK[..], &[("DASHPOT_GATEWAY_MODE__UPSTREAM", "stream")]].concat();
+    let gateway = Gateway::with(&upstream.url(), &variables);
+    let body = r#"{"model":"m","max_tokens":1000,"messages":[{"role":"user","content":"Hello"}]}"#;
+    // It takes twice as long as its first token may, and longer than a gap.
+    let answer = send(&gateway, CHAT, body, None).await;
+    let said: Value = serde_json::from_str(&text(answer).await).expect("it is JSON");
+    assert!(said["usage"]["completion_tokens"].as_u64() >= Some(20), "{said}");
+
+    upstream.set_faults(vec![FaultRule::rate(Fault::Stall { after: 3, time: None }, 1.0)]);
+    for path in [CHAT, MESSAGES] {
+        let answer = send(&gateway, path, body, None).await;
+        assert!(answer.status().is_server_error(), "{path}: {}", answer.status());
+        let said: Value = serde_json::from_str(&text(answer).await).expect("it is JSON");
+        let why = said["error"]["message"].as_str().unwrap_or_default();
+        assert!(why.contains("stopped in the middle"), "{path}: {said}");
+        is_let_go(&upstream).await;
+    }
 }

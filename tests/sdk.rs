@@ -142,6 +142,69 @@ mod through_the_gateways_own {
     }
 }
 
+/// Callers that want the whole from a model that is asked for a stream, and the other way round.
+mod in_the_other_mode {
+    use super::*;
+
+    const STREAM: [(&str, &str); 1] = [("DASHPOT_GATEWAY_MODE__UPSTREAM", "stream")];
+    const WHOLE: [(&str, &str); 1] = [("DASHPOT_GATEWAY_MODE__UPSTREAM", "whole")];
+
+    fn tries(variables: &[(&str, &str)], stream: bool, cases: &[(&str, &str)]) {
+        for (script, case) in cases {
+            let model = ModelServer::start(Config::instant()).expect("it starts");
+            let gateway = Gateway::with(&model.url(), variables);
+            support::run(support::python(script).args([case, gateway.url(), "http1"]));
+            let log = model.log();
+            let asked: Vec<bool> = log.iter().map(|exchange| exchange.stream).collect();
+            assert!(!asked.is_empty() && asked.iter().all(|asked| *asked == stream), "{case}: {asked:?}");
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn whole_answers_are_put_together_of_streams() {
+        tries(
+            &STREAM,
+            true,
+            &[
+                (OPENAI, "chat_whole"),
+                (OPENAI, "chat_tools_whole"),
+                (OPENAI, "responses_whole"),
+                (ANTHROPIC, "messages_whole"),
+                (ANTHROPIC, "tools_whole"),
+            ],
+        );
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn streams_are_made_of_whole_answers() {
+        tries(
+            &WHOLE,
+            false,
+            &[
+                (OPENAI, "chat_in_one_piece"),
+                (OPENAI, "responses_in_one_piece"),
+                (ANTHROPIC, "messages_in_one_piece"),
+            ],
+        );
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn what_fails_is_the_sdks_own_error() {
+        for (script, case, fault) in [
+            (OPENAI, "status_503", "unavailable"),
+            (ANTHROPIC, "status_529", "overloaded"),
+            (OPENAI, "stream_that_fails_whole", "stream-error"),
+            (OPENAI, "stream_that_fails_whole", "truncate"),
+            (OPENAI, "stream_that_fails_whole", "reset"),
+            (ANTHROPIC, "stream_that_fails_whole", "stream-error"),
+            (ANTHROPIC, "stream_that_fails_whole", "truncate"),
+        ] {
+            let faults = vec![FaultRule::rate(fault.parse().unwrap(), 1.0)];
+            run_with(script, case, "http1", Config { faults, ..Config::instant() }, &STREAM);
+        }
+    }
+}
+
 fn run(script: &str, case: &str, http: &str, config: Config) {
     run_with(script, case, http, config, &[]);
 }

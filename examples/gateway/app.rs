@@ -20,7 +20,10 @@ use axum::{
 use dashpot::{
     deadline::{DeadlineLayer, PassOnLayer},
     limit::Handle as LimitHandle,
-    sse::{HeartbeatHandle, HeartbeatLayer, MetricsObserver, PeekFirstLayer, SsePassthroughLayer},
+    sse::{
+        HeartbeatHandle, HeartbeatLayer, MetricsObserver, ModeHandle, ModeLayer, PeekFirstLayer,
+        SsePassthroughLayer,
+    },
 };
 use http::{Request, Response, StatusCode, header};
 use metrics_exporter_prometheus::PrometheusHandle;
@@ -56,9 +59,11 @@ impl App {
         let model =
             ModelLayer { limit: limit::layer(&config.limit), breaker: breaker::layer(&config.breaker) };
         let heartbeat = HeartbeatLayer::new(config.sse.heartbeat());
-        let shown = (metrics, model.clone(), heartbeat.handle());
+        let mode = config.mode.layer();
+        let shown =
+            Shown { metrics, model: model.clone(), heartbeats: heartbeat.handle(), modes: mode.handle() };
         let router = Router::new()
-            .fallback_service(stack(config, model.clone(), heartbeat)?)
+            .fallback_service(stack(config, heartbeat, mode, model.clone())?)
             .layer(middleware::from_fn(exchange::track))
             .route("/", get(async || Html(include_str!("page.html"))))
             .route("/healthz", get(async || "ok\n"))
@@ -82,16 +87,19 @@ impl App {
 /// in this order.
 ///
 /// - Heartbeats are outermost: they are the gateway's own, and must not pass for signs of the upstream's life.
-/// - The deadline is next: it counts what all others take. What is left is told to the upstream at the last moment.
 /// - The intake is before the limit: a body that is still on its way holds no slot.
+/// - The mode is behind it, since it changes the body, and outside of all that looks at streams: who wants a whole answer
+///   has their clocks all the same.
+/// - The deadline counts from the intake on what all others take. What is left is told to the upstream at the last moment.
 /// - The breaker is within the limit: what it refuses takes a slot for no time.
 /// - SSE is behind both: it tells them when the first content of a stream came, how the stream ended, and what it used. The
 ///   other way round they would take a ping for content, and a broken stream for a good one.
 /// - The head that waits for its first event is between them: an error there is to be seen by both.
 fn stack(
     config: &Config,
-    model: ModelLayer,
     heartbeat: HeartbeatLayer,
+    mode: ModeLayer,
+    model: ModelLayer,
 ) -> Result<
     impl Service<Request<Body>, Response = Response<Body>, Error = Infallible, Future: Send>
     + Clone
@@ -107,8 +115,9 @@ fn stack(
     let stack = ServiceBuilder::new()
         .layer(InWordsLayer)
         .layer(heartbeat)
-        .layer(deadline)
         .layer(intake)
+        .layer(mode)
+        .layer(deadline)
         .layer(model)
         .layer(peek)
         .layer(sse)
@@ -135,12 +144,25 @@ async fn ready(State(draining): State<Arc<AtomicBool>>) -> (StatusCode, &'static
     }
 }
 
-async fn render(
-    State((metrics, model, heartbeats)): State<(PrometheusHandle, ModelLayer, HeartbeatHandle)>,
-) -> impl IntoResponse {
-    limit::publish(&model.limit.handle());
-    breaker::publish(&model.breaker);
-    counter!("gateway_heartbeats_total").absolute(heartbeats.sent());
+/// What `/metrics` is made of.
+#[derive(Clone)]
+struct Shown {
+    metrics: PrometheusHandle,
+    model: ModelLayer,
+    heartbeats: HeartbeatHandle,
+    modes: ModeHandle,
+}
+
+async fn render(State(shown): State<Shown>) -> impl IntoResponse {
+    limit::publish(&shown.model.limit.handle());
+    breaker::publish(&shown.model.breaker);
+    counter!("gateway_heartbeats_total").absolute(shown.heartbeats.sent());
+    let modes = shown.modes.stats();
+    for (change, count) in
+        [("collected", modes.collected), ("expanded", modes.expanded), ("failed", modes.failed)]
+    {
+        counter!("gateway_modes_total", "change" => change).absolute(count);
+    }
     gauge!("gateway_tasks").set(Handle::current().metrics().num_alive_tasks() as f64);
-    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], metrics.render())
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], shown.metrics.render())
 }

@@ -8,6 +8,7 @@ use std::{
     time::Duration,
 };
 
+use dashpot::sse::{self, ModeLayer};
 use http::{
     HeaderName, Uri,
     uri::{Authority, Parts, Scheme},
@@ -32,6 +33,8 @@ pub(crate) struct Config {
     pub(crate) upstream: Upstream,
     #[serde(default)]
     pub(crate) intake: Intake,
+    #[serde(default)]
+    pub(crate) mode: Mode,
     #[serde(default)]
     pub(crate) deadline: Deadline,
     #[serde(default)]
@@ -65,6 +68,29 @@ pub(crate) struct Intake {
     head_timeout_ms: u64,
     body_timeout_ms: u64,
     idle_timeout_ms: u64,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Mode {
+    upstream: Asked,
+    unless_said: Answer,
+    max_bytes: usize,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Asked {
+    AsCaller,
+    Stream,
+    Whole,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Answer {
+    Stream,
+    Whole,
 }
 
 #[derive(Debug, Deserialize)]
@@ -154,6 +180,7 @@ impl Config {
             ("intake.head_timeout_ms", self.intake.head_timeout_ms),
             ("intake.body_timeout_ms", self.intake.body_timeout_ms),
             ("intake.idle_timeout_ms", self.intake.idle_timeout_ms),
+            ("mode.max_bytes", self.mode.max_bytes as u64),
             ("deadline.first_content_ms", self.deadline.first_content_ms),
             ("deadline.gap_ms", self.deadline.gap_ms),
             ("deadline.total_ms", self.deadline.total_ms),
@@ -228,6 +255,26 @@ impl Intake {
 
     pub(crate) fn idle_timeout(&self) -> Duration {
         Duration::from_millis(self.idle_timeout_ms)
+    }
+}
+
+impl Mode {
+    pub(crate) fn layer(&self) -> ModeLayer {
+        let layer = ModeLayer::new(self.max_bytes).unless_said(match self.unless_said {
+            Answer::Stream => sse::Mode::Stream,
+            Answer::Whole => sse::Mode::Whole,
+        });
+        match self.upstream {
+            Asked::AsCaller => layer,
+            Asked::Stream => layer.upstream(sse::Mode::Stream),
+            Asked::Whole => layer.upstream(sse::Mode::Whole),
+        }
+    }
+}
+
+impl Default for Mode {
+    fn default() -> Self {
+        Self { upstream: Asked::AsCaller, unless_said: Answer::Whole, max_bytes: 8 << 20 }
     }
 }
 

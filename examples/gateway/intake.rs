@@ -14,11 +14,17 @@ use std::{
 
 use axum::body::Body;
 use bytes::BytesMut;
-use dashpot::wire::dialect::{Dialect, RequestFacts};
+use dashpot::{
+    core::Arrival,
+    wire::dialect::{Dialect, RequestFacts},
+};
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body::Body as _;
 use http_body_util::BodyExt;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::Instant,
+};
 use tower::{Layer, Service, ServiceExt};
 use tower_http::timeout::TimeoutBody;
 
@@ -60,10 +66,11 @@ pub(crate) struct Intake<S> {
     layer: IntakeLayer,
 }
 
-impl<S> Service<Request<Body>> for Intake<S>
+impl<S, B> Service<Request<Body>> for Intake<S>
 where
-    S: Service<Request<Body>, Response = Response<Body>, Error = Infallible> + Clone + Send + 'static,
+    S: Service<Request<Body>, Response = Response<B>, Error = Infallible> + Clone + Send + 'static,
     S::Future: Send,
+    B: http_body::Body<Data = bytes::Bytes, Error: Into<axum::BoxError>> + Send + 'static,
 {
     type Response = Response<Body>;
     type Error = Infallible;
@@ -74,12 +81,14 @@ where
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, request: Request<Body>) -> Self::Future {
+    fn call(&mut self, mut request: Request<Body>) -> Self::Future {
+        // Deadlines further in count from here.
+        Arrival::of(&mut request, Instant::now().into_std());
         let (inner, layer) = (self.inner.clone(), self.layer.clone());
         Box::pin(async move {
             match layer.take(request).await {
                 // The memory is held until there is an answer: the upstream has the body by then.
-                Ok((request, _memory)) => inner.oneshot(request).await,
+                Ok((request, _memory)) => Ok(inner.oneshot(request).await?.map(Body::new)),
                 Err(refusal) => Ok(refusal.into_response()),
             }
         })

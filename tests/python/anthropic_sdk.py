@@ -37,6 +37,14 @@ def messages_streaming(client):
     assert answer.stop_reason == "end_turn" and answer.usage.output_tokens > 0, answer
 
 
+def messages_in_one_piece(client):
+    with client.messages.stream(**ASK) as stream:
+        [text] = stream.text_stream
+    answer = stream.get_final_message()
+    assert text == answer.content[0].text and answer.stop_reason == "end_turn", (text, answer)
+    assert answer.usage.input_tokens > 0 and answer.usage.output_tokens > 0, answer
+
+
 def messages_raw_events(client):
     kinds = [event.type for event in client.messages.create(**ASK, stream=True)]
     assert kinds[:2] == ["message_start", "content_block_start"], kinds
@@ -125,6 +133,12 @@ def broken(client):
     except (anthropic.AnthropicError, httpx2.HTTPError) as error:
         return seen, error
     return seen, None
+
+
+def stream_that_fails_whole(client):
+    once = client.with_options(max_retries=0)
+    error = fails(anthropic.InternalServerError, lambda: once.messages.create(**ASK))
+    assert error.api_message, error.body
 
 
 def client_that_leaves(client):

@@ -46,6 +46,16 @@ def chat_helper(client):
     assert len(deltas) > 1 and "".join(deltas) == answer.choices[0].message.content, (deltas, answer)
 
 
+def chat_in_one_piece(client):
+    stream = client.chat.completions.create(
+        model=MODEL, messages=MESSAGES, stream=True, stream_options={"include_usage": True}
+    )
+    *chunks, last = stream
+    assert sum(bool(chunk.choices[0].delta.content) for chunk in chunks) == 1, chunks
+    assert chunks[-1].choices[0].finish_reason == "stop", chunks[-1]
+    assert last.choices == [] and last.usage.completion_tokens > 0, last
+
+
 def chat_tools_whole(client):
     messages = [{"role": "user", "content": "How is the weather in Oslo?"}]
     answer = client.chat.completions.create(model=MODEL, messages=messages, tools=[TOOL])
@@ -81,6 +91,12 @@ def responses_streaming(client):
     assert len(deltas) > 1 and "".join(deltas) == last.response.output_text, (deltas, last)
     numbers = [event.sequence_number for event in [*events, last]]
     assert numbers == sorted(set(numbers)), numbers
+
+
+def responses_in_one_piece(client):
+    *events, last = client.responses.create(model=MODEL, input=QUESTION, stream=True)
+    [delta] = [event.delta for event in events if event.type == "response.output_text.delta"]
+    assert last.type == "response.completed" and delta == last.response.output_text, (delta, last)
 
 
 def completions_whole(client):
@@ -160,6 +176,14 @@ def broken(client):
     except openai.OpenAIError as error:
         return seen, error
     return seen, None
+
+
+def stream_that_fails_whole(client):
+    once = client.with_options(max_retries=0)
+    error = fails(
+        openai.InternalServerError, lambda: once.chat.completions.create(model=MODEL, messages=MESSAGES)
+    )
+    assert error.body["message"], error
 
 
 def client_that_leaves(client):
