@@ -22,12 +22,12 @@ use dashpot::{
     breaker::BreakerLayer,
     deadline::DeadlineLayer,
     limit::{LimitLayer, policy::Fixed},
-    sse::{HeartbeatLayer, PeekFirstLayer, SsePassthroughLayer},
+    sse::{HeartbeatLayer, Mode, ModeLayer, PeekFirstLayer, SsePassthroughLayer},
 };
 use futures_util::FutureExt;
 use http::{HeaderValue, Method, Request, Response, header};
 use http_body::{Body, Frame};
-use http_body_util::Empty;
+use http_body_util::{Empty, Full};
 use tower::{BoxError, Layer, Service, ServiceExt, timeout::Timeout};
 use tower_http::timeout::ResponseBodyTimeoutLayer;
 
@@ -84,6 +84,15 @@ fn request() -> Request<Empty<Bytes>> {
     request
 }
 
+/// The same as a client sends it that wants an answer in this mode.
+fn wanting(mode: Mode) -> impl Fn(Request<Empty<Bytes>>) -> Request<Full<Bytes>> {
+    let body: &[u8] = match mode {
+        Mode::Stream => br#"{"model":"gpt-4o","messages":[{"role":"user","content":"Why?"}],"stream":true}"#,
+        Mode::Whole => br#"{"model":"gpt-4o","messages":[{"role":"user","content":"Why?"}]}"#,
+    };
+    move |request| request.map(|_| Full::from(body))
+}
+
 fn call<B>(
     service: &mut impl Service<Request<Empty<Bytes>>, Response = Response<B>, Error = Infallible>,
 ) -> B {
@@ -129,6 +138,10 @@ fn rows(events: u32, row: &mut impl Row) {
     row.run("SsePassthrough, plain events", SsePassthroughLayer::new().layer(upstream).map_request(plain));
     row.run("Heartbeat", HeartbeatLayer::new(MINUTE).layer(upstream));
     row.run("PeekFirst", PeekFirstLayer::new(MINUTE, 16 << 10).layer(upstream));
+    let modes = ModeLayer::new(8 << 20).upstream(Mode::Stream);
+    let heard = upstream.map_request(|request: Request<Full<Bytes>>| request.map(|_| Empty::new()));
+    row.run("Mode, streams as they are", modes.layer(heard.clone()).map_request(wanting(Mode::Stream)));
+    row.run("Mode, streams made whole", modes.layer(heard).map_request(wanting(Mode::Whole)));
     #[cfg(feature = "peers")]
     row.run("eventsource-stream and axum Sse", upstream.map_response(peers::parse_and_write));
     let (minute, hour) = (Duration::from_secs(60), Duration::from_secs(3600));

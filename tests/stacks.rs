@@ -13,11 +13,12 @@ use bytes::Bytes;
 use dashpot::{
     breaker::{BreakerLayer, BreakerState, Handle as BreakerHandle},
     core::{BodyReport, Rejection},
+    deadline::DeadlineLayer,
     limit::{
         Handle, LimitLayer, Policy,
         policy::{Belief, Event, Fixed, Observation, Reason, Signal},
     },
-    sse::{HeartbeatLayer, PeekFirstLayer, SsePassthroughLayer},
+    sse::{HeartbeatLayer, ModeLayer, PeekFirstLayer, SsePassthroughLayer},
 };
 use dashpot_testkit::body::Scripted;
 use http::{Request, Response, StatusCode, header};
@@ -94,7 +95,7 @@ where
     counts
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_limit_around_sse_waits_for_content_and_one_within_takes_a_ping_for_it() {
     let model = Model(&[": ping\n\n", CONTENT, "data: [DONE]\n\n"]);
 
@@ -109,7 +110,7 @@ async fn a_limit_around_sse_waits_for_content_and_one_within_takes_a_ping_for_it
     assert!(matches!(first, Event::Sample(sample) if sample.signal == Signal::FirstToken), "{first:?}");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_limit_around_sse_hears_that_the_model_is_overloaded_and_one_within_does_not() {
     let model = Model(&[ERROR]);
     let is_overload = |events: &Events| {
@@ -144,7 +145,7 @@ where
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_breaker_around_sse_opens_on_broken_streams_and_one_within_does_not() {
     let model = Model(&[CONTENT, ERROR]);
     let (layer, handle) = breaker();
@@ -160,7 +161,7 @@ async fn a_breaker_around_sse_opens_on_broken_streams_and_one_within_does_not() 
 }
 
 /// A stream that begins with its error is a status to all who try again or let be, before anything has gone out.
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_breaker_around_a_head_that_waits_sees_the_status_of_the_error() {
     const OVERLOADED: &str = "event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\",\"message\":\"m\"}}\n\n";
     let (layer, handle) = breaker();
@@ -179,7 +180,7 @@ async fn a_breaker_around_a_head_that_waits_sees_the_status_of_the_error() {
 }
 
 /// A heartbeat is the proxy's own. To a breaker around it, it would be a sign of the upstream's life.
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_breaker_within_heartbeats_knows_that_the_upstream_is_silent_and_one_around_them_does_not() {
     let silent = |_: Request<Full<Bytes>>| {
         let answer = Response::builder().header(header::CONTENT_TYPE, "text/event-stream");
@@ -214,8 +215,26 @@ where
     assert!(left.is_err(), "the stream has no end");
 }
 
+/// Who wants the whole answer waits for its head while the stream that it is made of flows. Clocks further out see only that.
+#[tokio::test(start_paused = true)]
+async fn a_deadline_within_the_mode_sees_the_first_token_and_one_around_it_does_not() {
+    let slow = |_: Request<Full<Bytes>>| {
+        let answer = Response::builder().header(header::CONTENT_TYPE, "text/event-stream");
+        let body = Scripted::new().data(CONTENT).wait(Duration::from_secs(10)).data("data: [DONE]\n\n");
+        ready(Ok::<_, Infallible>(answer.body(body).expect("it is well-formed")))
+    };
+    let (mode, deadline) =
+        (ModeLayer::new(1 << 20), DeadlineLayer::new().first_content(Duration::from_secs(5)));
+    let chat = || chat().map(|_| Full::from("{}"));
+
+    let right = ServiceBuilder::new().layer(&mode).layer(&deadline).service_fn(slow);
+    assert_eq!(right.oneshot(chat()).await.expect("it never fails").status(), StatusCode::OK);
+    let wrong = ServiceBuilder::new().layer(&deadline).layer(&mode).service_fn(slow);
+    assert_eq!(wrong.oneshot(chat()).await.expect("it never fails").status(), StatusCode::GATEWAY_TIMEOUT);
+}
+
 /// A breaker within a limit: what it refuses takes no slot for longer than it takes to say so.
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_breaker_that_is_open_leaves_a_limit_around_it_alone() {
     let (limit, limit_handle, events) = told();
     let (layer, handle) = breaker();
@@ -233,7 +252,7 @@ async fn a_breaker_that_is_open_leaves_a_limit_around_it_alone() {
 
 /// The other way round a limit that is full looks like an upstream that has too much to do; but it carries the mark of a
 /// refusal, and opens nothing.
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_limit_within_a_breaker_may_refuse_without_opening_it() {
     let (layer, handle) = breaker();
     let limit = LimitLayer::with_policy(Fixed::new(1));
@@ -248,7 +267,7 @@ async fn a_limit_within_a_breaker_may_refuse_without_opening_it() {
 }
 
 /// Axum makes a service for each route, and a clone of it for each request.
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn one_layer_on_five_routes_is_one_limit() {
     let layer = LimitLayer::with_policy(Fixed::new(1));
     let handle = layer.handle();
@@ -275,7 +294,7 @@ async fn one_layer_on_five_routes_is_one_limit() {
 }
 
 /// A limit for each upstream within one for all: what the inner one refuses says nothing about the upstream.
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_refusal_further_in_teaches_a_limit_further_out_nothing() {
     let (outer, handle, events) = told();
     let inner = LimitLayer::with_policy(Fixed::new(1));
@@ -291,7 +310,7 @@ async fn a_refusal_further_in_teaches_a_limit_further_out_nothing() {
 }
 
 /// The report of the layer further in reaches those who are further out than the limit too.
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_limit_lets_the_report_of_sse_through() {
     let stack = ServiceBuilder::new()
         .layer(LimitLayer::new().wait(1, Duration::from_secs(1)))

@@ -15,12 +15,13 @@ use allocation_counter::measure;
 use bytes::Bytes;
 use dashpot_core::BodyReport;
 use dashpot_sse::{
-    HeartbeatBody, HeartbeatLayer, PeekFirstBody, PeekFirstFuture, PeekFirstLayer, ResponseBody,
+    HeartbeatBody, HeartbeatLayer, ModeLayer, PeekFirstBody, PeekFirstFuture, PeekFirstLayer, ResponseBody,
     SsePassthroughLayer,
 };
 use http::{Request, Response, header};
 use http_body::{Body, Frame};
-use tower::{Layer, Service, service_fn};
+use http_body_util::Full;
+use tower::{Layer, Service, service_fn, util::MapRequest};
 
 /// Ready frames that cost nothing to make.
 struct Frames(u32);
@@ -144,6 +145,22 @@ fn a_head_that_waits_costs_an_allocation_and_if_it_waits_long_a_timer() {
     );
     assert!(inline <= 40 && body <= 40 && held.bytes_current <= 704);
     assert_eq!(held.count_current, 2);
+}
+
+#[test]
+fn a_mode_costs_five_allocations_and_nothing_per_frame_where_it_changes_nothing() {
+    let layer = ModeLayer::new(1000);
+    let with_body =
+        |request: Request<()>| request.map(|()| Full::from(&br#"{"stream":true,"model":"m"}"#[..]));
+    let service = |layer: &ModeLayer| {
+        let inner = service_fn(|request: Request<Full<Bytes>>| events(request.map(drop)));
+        MapRequest::new(layer.layer(inner), with_body)
+    };
+    count(service(&layer));
+    let (bare, _) = count(service_fn(events));
+    let (call, frames) = count(service(&layer));
+    println!("{} allocations more per request, {frames} in 1000 frames", call - bare);
+    assert_eq!((call - bare, frames), (5, 0));
 }
 
 /// Nothing, ever.
