@@ -1,16 +1,18 @@
-//! An axum service that streams, behind two layers: `cargo run --example axum_stream`, then the `curl` line it prints.
+//! An axum service that streams, behind four layers: `cargo run --example axum_stream`, then the `curl` line it prints.
 //!
-//! The inner layer sets the headers that keep proxies from holding events back, and knows how each stream ended: let
-//! `curl` finish, or stop it in the middle, and read the log. The outer one admits as many streams at once as the
-//! service can take, and finds out how many that are; each counts until its last event, or until its client leaves.
+//! The innermost layer sets the headers that keep proxies from holding events back, and knows how each stream ended: let
+//! `curl` finish, or stop it in the middle, and read the log. Around it one admits as many streams at once as the
+//! service can take, and finds out how many that are; each counts until its last event, or until its client leaves. Then
+//! no stream stops for more than 10 seconds, and, outermost, none is silent for more than two.
 #![allow(clippy::print_stdout, reason = "an example that prints how to use it")]
 
 use std::{convert::Infallible, time::Duration};
 
 use axum::{Router, body::Body, response::IntoResponse, routing::get};
 use dashpot::{
+    deadline::DeadlineLayer,
     limit::{Handle, LimitLayer},
-    sse::{Observer, SsePassthroughLayer, Summary},
+    sse::{HeartbeatLayer, Observer, SsePassthroughLayer, Summary},
 };
 use futures_util::{Stream, StreamExt, stream};
 use http::header;
@@ -20,7 +22,12 @@ use tower::ServiceBuilder;
 async fn main() -> std::io::Result<()> {
     let limit = LimitLayer::new();
     let sse = SsePassthroughLayer::new().observer(Log(limit.handle()));
-    let app = Router::new().route("/", get(words)).layer(ServiceBuilder::new().layer(limit).layer(sse));
+    let stack = ServiceBuilder::new()
+        .layer(HeartbeatLayer::new(Duration::from_secs(2)))
+        .layer(DeadlineLayer::new().gap(Duration::from_secs(10)))
+        .layer(limit)
+        .layer(sse);
+    let app = Router::new().route("/", get(words)).layer(stack);
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
     println!("try: curl -iN http://{}/", listener.local_addr()?);
     axum::serve(listener, app).await

@@ -1,17 +1,20 @@
-//! A hyper client behind three layers: streams an answer, and says when its first token came.
+//! A hyper client behind four layers: streams an answer, and says when its first token came.
 //!
-//! One question is no load; in a program that asks many, the limit keeps them from standing in line at the server, and
-//! the breaker from asking one that is broken.
+//! The deadline ends what does not begin or stops in the middle. One question is no load; in a program that asks many,
+//! the limit keeps them from standing in line at the server, and the breaker from asking one that is broken.
 //!
 //! ```sh
 //! cargo run --example hyper_client -- http://127.0.0.1:8000/v1/chat/completions "Why is the sky blue?"
 //! ```
 #![allow(clippy::print_stdout, reason = "an example that prints the answer")]
 
-use std::error::Error;
+use std::{error::Error, time::Duration};
 
 use bytes::Bytes;
-use dashpot::{breaker::BreakerLayer, core::BodyReport, limit::LimitLayer, sse::SsePassthroughLayer};
+use dashpot::{
+    breaker::BreakerLayer, core::BodyReport, deadline::DeadlineLayer, limit::LimitLayer,
+    sse::SsePassthroughLayer,
+};
 use http::{Request, header};
 use http_body_util::{BodyExt, Full};
 use hyper_util::{client::legacy::Client, rt::TokioExecutor};
@@ -24,6 +27,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         return Err("usage: hyper_client URL QUESTION".into());
     };
     let mut client = ServiceBuilder::new()
+        .layer(DeadlineLayer::new().first_content(Duration::from_secs(60)).gap(Duration::from_secs(20)))
         .layer(LimitLayer::new())
         .layer(BreakerLayer::new())
         .layer(SsePassthroughLayer::new())

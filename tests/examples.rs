@@ -34,6 +34,25 @@ fn the_tonic_service_holds_a_slot_until_the_stream_ends_and_refuses_another_call
 }
 
 #[test]
+fn the_tonic_service_ends_its_streams_at_its_own_deadline_or_sooner_at_its_callers() {
+    let said = output(&mut Command::new(support::example("tonic_deadline")));
+    let lines: Vec<_> = said.lines().collect();
+    let [own, sooner, later] = lines[..] else { panic!("{said}") };
+    for (line, begin, at_least) in [
+        (own, "asked for None", 600),
+        (sooner, "asked for Some(200ms)", 200),
+        (later, "asked for Some(3600s)", 600),
+    ] {
+        let end = line
+            .strip_prefix(begin)
+            .and_then(|line| line.strip_prefix(": a message: true, then DeadlineExceeded after "));
+        let after: u32 =
+            end.and_then(|end| end.strip_suffix(" ms")).and_then(|ms| ms.parse().ok()).expect(line);
+        assert!(after >= at_least, "{line}");
+    }
+}
+
+#[test]
 fn the_tonic_client_is_refused_while_there_is_no_server_and_answered_after() {
     let said = output(&mut Command::new(support::example("tonic_breaker")));
     assert!(said.contains("call 3: Unavailable, tcp connect error\n"), "{said}");
