@@ -5,7 +5,7 @@ mod support;
 
 use std::time::Duration;
 
-use dashpot_testkit::model_server::{Config, ModelServer};
+use dashpot_testkit::model_server::{Config, Distribution, ModelServer};
 use serde_json::Value;
 use support::Gateway;
 use tokio::{
@@ -259,6 +259,38 @@ async fn the_memory_for_all_bodies_together_is_bounded() {
     tokio::time::timeout(Duration::from_secs(20), refused).await.expect("there is no room for a third");
     let taken = async { while post(&gateway, CHAT, request).await.status != 200 {} };
     tokio::time::timeout(Duration::from_secs(5), taken).await.expect("when they have gone there is");
+}
+
+#[tokio::test]
+async fn a_body_that_the_upstream_has_takes_no_room_while_its_answer_is_collected() {
+    let slow = Config {
+        ttft_ms: Distribution::Constant(0.0),
+        gap_ms: Distribution::Constant(100.0),
+        output_tokens: Distribution::Constant(20.0),
+        ..Config::default()
+    };
+    let upstream = ModelServer::start(slow).expect("it starts");
+    let gateway = Gateway::with(
+        &upstream.url(),
+        &[
+            ("DASHPOT_GATEWAY_MODE__UPSTREAM", "stream"),
+            ("DASHPOT_GATEWAY_INTAKE__MAX_MEMORY_BYTES", "1048576"),
+            ("DASHPOT_GATEWAY_INTAKE__MAX_BODY_BYTES", "1048576"),
+        ],
+    );
+    let mut request = br#"{"model":"m","messages":[{"role":"user","content":"Hello"}]}"#.to_vec();
+    request.resize(1 << 20, b' ');
+    let first = post(&gateway, CHAT, &request);
+    let second = async {
+        while upstream.stats().received == 0 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        // It has the request; the head of its answer follows at once.
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        post(&gateway, CHAT, &request).await
+    };
+    let (first, second) = tokio::join!(first, second);
+    assert_eq!((first.status, second.status), (200, 200), "{}", String::from_utf8_lossy(&second.body));
 }
 
 #[tokio::test]

@@ -60,6 +60,9 @@ impl<S> Layer<S> for IntakeLayer {
     }
 }
 
+/// The room that a body takes; in the extensions of its request, for whoever sends it to keep until the upstream has it.
+pub(crate) type Memory = Arc<OwnedSemaphorePermit>;
+
 #[derive(Clone, Debug)]
 pub(crate) struct Intake<S> {
     inner: S,
@@ -87,8 +90,7 @@ where
         let (inner, layer) = (self.inner.clone(), self.layer.clone());
         Box::pin(async move {
             match layer.take(request).await {
-                // The memory is held until there is an answer: the upstream has the body by then.
-                Ok((request, _memory)) => Ok(inner.oneshot(request).await?.map(Body::new)),
+                Ok(request) => Ok(inner.oneshot(request).await?.map(Body::new)),
                 Err(refusal) => Ok(refusal.into_response()),
             }
         })
@@ -96,16 +98,13 @@ where
 }
 
 impl IntakeLayer {
-    async fn take(
-        &self,
-        request: Request<Body>,
-    ) -> Result<(Request<Body>, Option<OwnedSemaphorePermit>), Refusal> {
+    async fn take(&self, request: Request<Body>) -> Result<Request<Body>, Refusal> {
         check(&request)?;
         let dialect = match Dialect::from_path(request.uri().path()) {
             Some(dialect) if request.method() == Method::POST => dialect,
             _ => {
                 let timeout = self.body_timeout;
-                return Ok((request.map(|body| Body::new(TimeoutBody::new(timeout, body))), None));
+                return Ok(request.map(|body| Body::new(TimeoutBody::new(timeout, body))));
             }
         };
         let (mut request, body, memory) = self.read(request).await?;
@@ -116,12 +115,15 @@ impl IntakeLayer {
         tracing::debug!(dialect = dialect.name(), model, stream, input_tokens_estimate, "request");
         request.extensions_mut().insert(dialect);
         request.extensions_mut().insert(facts);
+        if let Some(memory) = memory {
+            request.extensions_mut().insert::<Memory>(Arc::new(memory));
+        }
         let headers = request.headers_mut();
         // A compressed stream cannot be watched, and a proxy's other end gains little from it.
         headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         headers.remove(header::CONTENT_LENGTH);
         headers.remove(header::EXPECT);
-        Ok((request.map(|()| Body::from(body.freeze())), memory))
+        Ok(request.map(|()| Body::from(body.freeze())))
     }
 
     /// The whole body, within the bounds of size, time and memory.

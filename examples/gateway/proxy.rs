@@ -24,7 +24,7 @@ use hyper_util::{
 use rustls::{ClientConfig, RootCertStore, pki_types::CertificateDer, pki_types::pem::PemObject};
 use tower::Service;
 
-use crate::{config::Upstream, refusal::Refusal};
+use crate::{config::Upstream, intake::Memory, refusal::Refusal};
 
 /// Headers of one connection, not of the message (RFC 9110, section 7.6.1), beside those that `Connection` names.
 const HOP_BY_HOP: [HeaderName; 6] = [
@@ -115,11 +115,14 @@ impl Service<Request<Body>> for Proxy {
 
     fn call(&mut self, mut request: Request<Body>) -> Self::Future {
         let refusal = Refusal::of(&request, StatusCode::BAD_GATEWAY, "");
+        let memory: Option<Memory> = request.extensions_mut().remove();
         // Relaxed: any order of turns will do.
         let turn = self.turn.fetch_add(1, Ordering::Relaxed);
         let client = &self.clients[turn % self.clients.len()];
         let answer = self.forward(&mut request).map(|()| client.request(request));
         Box::pin(async move {
+            // Until there is an answer: the upstream has the body by then.
+            let _memory = memory;
             // The causes are for the log: they name addresses that are nobody else's business.
             let why = match answer {
                 Ok(answer) => match answer.await {
