@@ -73,8 +73,11 @@ where
             let wish = wish(asked.stream, &head.headers, &head.extensions);
             let mode = wish.unwrap_or(layer.rules.unless_said);
             let stream = layer.rules.upstream.unwrap_or(mode) == Mode::Stream;
+            // A whole answer tells the usage; a stream that passes is to have no more in it than was asked for.
+            let include_usage = asked.include_usage || mode == Mode::Whole;
             if stream != asked.stream.unwrap_or(false)
-                && let Some(changed) = RequestMode::write(dialect, &body, stream)
+                && let Some(changed) =
+                    (RequestMode { stream: Some(stream), include_usage }).write(dialect, &body)
             {
                 change(&mut head, changed.len(), stream);
                 body = changed.into();

@@ -265,6 +265,23 @@ async fn a_request_changes_only_where_it_must() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn who_is_given_a_stream_for_its_headers_gets_no_usage_that_it_did_not_ask_for() {
+    let layer = ModeLayer::new(BYTES);
+    for (body, expected) in [
+        ("{}", r#"{"stream":true}"#),
+        (
+            r#"{"stream_options":{"include_usage":true}}"#,
+            r#"{"stream":true,"stream_options":{"include_usage":true}}"#,
+        ),
+    ] {
+        let mut request = post(CHAT, body);
+        request.headers_mut().insert(header::ACCEPT, "text/event-stream".parse().unwrap());
+        let (_, asked) = ask(&layer, request, events(script(&[stream(Dialect::OpenAiChat)]))).await;
+        assert_eq!(asked.body(), expected);
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_stream_is_collected_however_it_is_cut_and_the_answer_waits_for_nothing_after_its_end() {
     let layer = ModeLayer::new(BYTES);
     for (dialect, path) in DIALECTS {

@@ -18,7 +18,8 @@ use crate::dialect::Dialect;
 /// let mode = RequestMode::read(Dialect::OpenAiChat, body).expect("it can be answered in both");
 /// assert_eq!(mode.stream, None);
 ///
-/// let asked = RequestMode::write(Dialect::OpenAiChat, body, true).expect("it can");
+/// let mode = RequestMode { stream: Some(true), include_usage: true };
+/// let asked = mode.write(Dialect::OpenAiChat, body).expect("it can");
 /// let expected = r#"{"model":"m","messages":[],"seed":18446744073709551616,"stream":true,"stream_options":{"include_usage":true}}"#;
 /// assert_eq!(asked, expected.as_bytes());
 /// ```
@@ -43,12 +44,13 @@ impl RequestMode {
         Some(Self { stream, include_usage })
     }
 
-    /// The same request, to be answered as a stream or whole; every value that is not about that byte for byte.
+    /// The same request, to be answered in this mode; every value that is not about that byte for byte.
     ///
-    /// A stream of a chat is asked for its usage, which a whole answer has. What a request for a whole answer must not
-    /// have, `stream_options`, is taken out. `None` as for [`read`](Self::read).
+    /// What a request for a whole answer must not have, `stream_options`, is taken out. In those of a stream usage is
+    /// asked for if it is to be, and nothing else changes. `None` as for [`read`](Self::read).
     #[must_use]
-    pub fn write(dialect: Dialect, body: &[u8], stream: bool) -> Option<Vec<u8>> {
+    pub fn write(self, dialect: Dialect, body: &[u8]) -> Option<Vec<u8>> {
+        let stream = self.stream.unwrap_or(false);
         let mut out = Vec::with_capacity(body.len() + 64);
         let mut put = |key: &str, value: &str| {
             out.push(if out.is_empty() { b'{' } else { b',' });
@@ -60,7 +62,7 @@ impl RequestMode {
         let fields = fields(dialect, body, &mut put)?;
         put("stream", if stream { "true" } else { "false" });
         let mut options = fields.options.filter(|_| stream);
-        if stream && dialect == Dialect::OpenAiChat {
+        if stream && self.include_usage && dialect == Dialect::OpenAiChat {
             options.get_or_insert_default().insert("include_usage".into(), true.into());
         }
         if let Some(options) = options {

@@ -11,7 +11,8 @@ fn read(dialect: Dialect, body: &str) -> Option<(Option<bool>, bool)> {
 }
 
 fn write(dialect: Dialect, body: &str, stream: bool) -> Option<String> {
-    let written = RequestMode::write(dialect, body.as_bytes(), stream)?;
+    let mode = RequestMode { stream: Some(stream), include_usage: true };
+    let written = mode.write(dialect, body.as_bytes())?;
     Some(String::from_utf8(written).expect("JSON is UTF-8"))
 }
 
@@ -111,6 +112,20 @@ fn only_what_is_about_the_mode_changes() {
     }
 }
 
+#[test]
+fn usage_that_is_not_to_be_told_is_not_asked_for() {
+    let mode = RequestMode { stream: Some(true), include_usage: false };
+    for (body, expected) in [
+        ("{}", r#"{"stream":true}"#),
+        (
+            r#"{"stream_options":{"include_usage":false},"stream":null}"#,
+            r#"{"stream":true,"stream_options":{"include_usage":false}}"#,
+        ),
+    ] {
+        assert_eq!(mode.write(Dialect::OpenAiChat, body.as_bytes()).as_deref(), Some(expected.as_bytes()));
+    }
+}
+
 proptest! {
     #[test]
     fn a_body_asked_for_a_mode_is_in_it_and_says_the_rest_as_before(
@@ -144,7 +159,7 @@ proptest! {
     #[test]
     fn no_body_panics(body: Vec<u8>, stream: bool) {
         for dialect in THREE {
-            let _ = RequestMode::write(dialect, &body, stream);
+            let _ = RequestMode { stream: Some(stream), include_usage: true }.write(dialect, &body);
         }
     }
 }
