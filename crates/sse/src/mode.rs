@@ -51,7 +51,7 @@ pub enum Mode {
 /// **The upstream** is asked in that mode, or always in one that was [set](Self::upstream): the request's body is changed in
 /// `stream` and `stream_options` and nowhere else. Then its answer decides: a stream to who wants the whole is collected, a
 /// whole answer to who wants a stream expanded, whatever was asked for. Anything else passes untouched: other statuses
-/// than 2xx, other content types, compressed answers, other paths; and requests that only one mode can answer
+/// than 200, other content types, compressed answers, other paths; and requests that only one mode can answer
 /// ([`RequestMode::read`](dashpot_wire::modes::RequestMode::read) lists them).
 ///
 /// A stream that ends with an error, or without its end, is an answer with a status and the dialect's words: the error's own

@@ -31,7 +31,7 @@ pub(super) struct Wanted {
 impl Wanted {
     /// What is made of an answer with this head; `None` if it passes as it is.
     fn made_of(&self, head: &Parts) -> Option<Made> {
-        if !head.status.is_success() || head::is_encoded(&head.headers) {
+        if head.status != StatusCode::OK || head::is_encoded(&head.headers) {
             return None;
         }
         match self.mode {

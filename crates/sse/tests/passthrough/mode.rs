@@ -409,6 +409,8 @@ async fn what_is_not_in_the_wrong_mode_passes_untouched() {
     for (path, body, answer) in [
         (CHAT, "{}", status(streaming(), 500)),
         (CHAT, r#"{"stream":true}"#, status(json(&json!({"error": {}})), 429)),
+        // A job that was begun, say.
+        (CHAT, r#"{"stream":true}"#, status(json(&json!({"id": "job"})), 202)),
         (CHAT, "{}", with(streaming(), "content-encoding", "gzip")),
         (CHAT, r#"{"stream":true}"#, with(json(&json!({})), "content-encoding", "gzip")),
         (CHAT, r#"{"stream":true}"#, with(json(&json!({})), "content-type", "text/plain")),
