@@ -4,7 +4,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use dashpot_core::{BodyReport, Outcome};
+use dashpot_core::{BodyReport, Outcome, Rejection};
 use dashpot_wire::{
     dialect::{Dialect, StreamReader},
     modes::{Collect, CollectError, expand},
@@ -134,6 +134,11 @@ impl<B: Body<Data = Bytes> + Unpin> Held<B> {
             head.status = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_GATEWAY);
             // It is there if a layer further in reads the body. What it has said of a body that was dropped says less.
             head.extensions.get_or_insert_default::<BodyReport>().set_outcome(error.outcome());
+            // To those who go by the status it would be the failure of the upstream.
+            if let CollectError::TooLarge(_) = error {
+                let rejection = Rejection::new("mode", "the upstream's answer is longer than is allowed");
+                head.extensions.insert(rejection.with_status(head.status));
+            }
             (words, "application/json")
         });
         head::forget_body(&mut head.headers);

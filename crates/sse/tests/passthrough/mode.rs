@@ -9,7 +9,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use dashpot_core::{BodyReport, Outcome, Priority, Rejection};
+use dashpot_core::{BodyReport, Classify, HttpClassify, Outcome, Priority, Rejection};
 use dashpot_sse::{Mode, ModeBody, ModeHandle, ModeLayer, ResponseBody, SsePassthroughLayer};
 use dashpot_testkit::body::Scripted;
 use dashpot_wire::{
@@ -486,5 +486,19 @@ async fn what_is_waited_for_is_dropped_with_the_future() {
         let probe = answer.body().probe();
         assert!(timeout(SECOND, ask(&layer, post(CHAT, body), answer)).await.is_err());
         assert!(probe.is_dropped());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_is_too_long_for_us_is_nobodys_failure() {
+    let long = "x".repeat(BYTES + 1);
+    let mut whole = json(&json!({}));
+    *whole.body_mut() = Scripted::new().data(long.clone());
+    for (body, answer) in
+        [("{}", events(Scripted::new().data(format!("data: {long}\n\n")))), (r#"{"stream":true}"#, whole)]
+    {
+        let (answer, _) = ask(&ModeLayer::new(BYTES), post(CHAT, body), answer).await;
+        assert_eq!(answer.status(), 502);
+        assert_eq!(Classify::<_, ()>::response(&HttpClassify, &answer), Some(Outcome::Ignored));
     }
 }
