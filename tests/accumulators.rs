@@ -34,7 +34,7 @@ impl Case {
     }
 
     fn expanded(name: impl Into<String>, dialect: Dialect, answer: Value) -> Self {
-        let stream = expand(dialect, &answer, true).expect("it is a whole answer");
+        let stream = expand(dialect, &answer, true, 1 << 20).expect("it is a whole answer");
         Self { name: format!("{} expanded", name.into()), dialect, stream, answer: Some(answer) }
     }
 

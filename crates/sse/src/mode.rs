@@ -103,8 +103,9 @@ struct Rules {
 
 impl ModeLayer {
     /// A layer that holds at most `max_bytes` of a request's body, and at most as much of an answer that is in the wrong
-    /// mode: for what is longer it answers 413 or 502. A text of so many bytes costs about as much memory;
-    /// see [`Collect::new`](dashpot_wire::modes::Collect::new) for the worst.
+    /// mode: for what is longer it answers 413 or 502. A stream that is made of an answer may be eight times as long. A
+    /// text of so many bytes costs about as much memory; see [`Collect::new`](dashpot_wire::modes::Collect::new) for the
+    /// worst.
     #[must_use]
     pub fn new(max_bytes: usize) -> Self {
         let rules = Rules { max_bytes, dialect: None, upstream: None, unless_said: Mode::Whole };

@@ -86,7 +86,7 @@ pub(crate) fn modes(stream: &[u8]) {
             chunks.iter().try_for_each(|chunk| collect.push(chunk))?;
             collect.finish()
         };
-        let expand = |answer: &Value| expand(dialect, answer, true);
+        let expand = |answer: &Value| expand(dialect, answer, true, 64 << 20);
         for max_bytes in [1 << 10, 16 << 20] {
             let whole = collect(&[stream], max_bytes);
             for chunks in cuts(stream) {

@@ -20,6 +20,9 @@ use crate::{head, pieces::Pieces};
 /// that the connection can serve another request.
 const FRAMES_AFTER: u8 = 8;
 
+/// A stream may be so many times as long as the whole answer may be: a response's stream says each text five times.
+const STREAM_BYTES: usize = 8;
+
 /// What is wanted of an answer.
 pub(super) struct Wanted {
     pub(super) mode: Mode,
@@ -122,10 +125,13 @@ impl<B: Body<Data = Bytes> + Unpin> Held<B> {
                 counters.collected();
                 (answer.to_string(), "application/json")
             }),
-            Made::Stream(pieces) => said(dialect, &pieces.into_bytes(), include_usage).map(|stream| {
-                counters.expanded();
-                (stream, "text/event-stream")
-            }),
+            Made::Stream(pieces) => {
+                let max = layer.rules.max_bytes.saturating_mul(STREAM_BYTES);
+                said(dialect, &pieces.into_bytes(), include_usage, max).map(|stream| {
+                    counters.expanded();
+                    (stream, "text/event-stream")
+                })
+            }
         });
         let (words, kind) = made.unwrap_or_else(|error| {
             counters.failed();
@@ -149,11 +155,17 @@ impl<B: Body<Data = Bytes> + Unpin> Held<B> {
 }
 
 /// A whole answer as a stream.
-fn said(dialect: Dialect, answer: &[u8], include_usage: bool) -> Result<String, CollectError> {
+fn said(
+    dialect: Dialect,
+    answer: &[u8],
+    include_usage: bool,
+    max_bytes: usize,
+) -> Result<String, CollectError> {
     let unreadable = |why| CollectError::Unreadable(why);
     let value = serde_json::from_slice(answer).map_err(|_| unreadable("the answer is not JSON"))?;
-    match expand(dialect, &value, include_usage) {
+    match expand(dialect, &value, include_usage, max_bytes) {
         Ok(stream) => String::from_utf8(stream).map_err(|_| unreadable("the answer is not UTF-8")),
+        Err(error) if error.is_too_long() => Err(CollectError::TooLarge(max_bytes)),
         Err(_) => Err(match error(dialect, answer) {
             Some(outcome) => CollectError::Upstream { outcome, data: value.to_string() },
             None => unreadable("the answer is not one of this API"),

@@ -132,7 +132,7 @@ fn whole(dialect: Dialect) -> Value {
 }
 
 fn stream(dialect: Dialect) -> Bytes {
-    expand(dialect, &whole(dialect), true).unwrap().into()
+    expand(dialect, &whole(dialect), true, BYTES).unwrap().into()
 }
 
 fn script(chunks: &[Bytes]) -> Scripted {
@@ -494,9 +494,12 @@ async fn an_answer_that_is_too_long_for_us_is_nobodys_failure() {
     let long = "x".repeat(BYTES + 1);
     let mut whole = json(&json!({}));
     *whole.body_mut() = Scripted::new().data(long.clone());
-    for (body, answer) in
-        [("{}", events(Scripted::new().data(format!("data: {long}\n\n")))), (r#"{"stream":true}"#, whole)]
-    {
+    let repeated = json!({"model": "x".repeat(BYTES / 2), "choices": vec![json!({}); 20]});
+    for (body, answer) in [
+        ("{}", events(Scripted::new().data(format!("data: {long}\n\n")))),
+        (r#"{"stream":true}"#, whole),
+        (r#"{"stream":true}"#, json(&repeated)),
+    ] {
         let (answer, _) = ask(&ModeLayer::new(BYTES), post(CHAT, body), answer).await;
         assert_eq!(answer.status(), 502);
         assert_eq!(Classify::<_, ()>::response(&HttpClassify, &answer), Some(Outcome::Ignored));

@@ -24,29 +24,48 @@ use crate::{dialect::Dialect, sse::Message};
 ///     "content": [{"type": "text", "text": "Hello"}],
 ///     "usage": {"input_tokens": 1, "output_tokens": 2},
 /// });
-/// let stream = expand(Dialect::AnthropicMessages, &answer, true)?;
+/// let stream = expand(Dialect::AnthropicMessages, &answer, true, 1 << 20)?;
 /// assert!(stream.starts_with(b"event: message_start\ndata: {"));
 /// assert!(stream.ends_with(b"event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n"));
 /// # Ok::<(), dashpot_wire::modes::ExpandError>(())
 /// ```
 ///
+/// Events repeat what the answer says once: its id with each choice, a text up to five times. So many short choices under
+/// a long id would be a stream as long as the square of the answer, and `max_bytes` is where that ends.
+///
 /// # Errors
-/// When `answer` is not a complete answer of this dialect, or the dialect is not one of the three.
-pub fn expand(dialect: Dialect, answer: &Value, include_usage: bool) -> Result<Vec<u8>, ExpandError> {
+/// When `answer` is not a complete answer of this dialect, or the dialect is not one of the three; or the stream would be
+/// longer than `max_bytes`.
+pub fn expand(
+    dialect: Dialect,
+    answer: &Value,
+    include_usage: bool,
+    max_bytes: usize,
+) -> Result<Vec<u8>, ExpandError> {
     let answer = answer.as_object().ok_or(ExpandError("an answer is a JSON object"))?;
-    let mut stream = Stream::default();
+    let mut stream = Stream { out: Vec::new(), events: 0, max_bytes };
     match dialect {
         Dialect::OpenAiChat => chat::expand(answer, include_usage, &mut stream)?,
         Dialect::OpenAiResponses => responses::expand(answer, &mut stream)?,
         Dialect::AnthropicMessages => anthropic::expand(answer, &mut stream)?,
         _ => return Err(ExpandError("this API's answers cannot be made into streams")),
     }
-    Ok(stream.out)
+    if stream.is_full() { Err(ExpandError::TOO_LONG) } else { Ok(stream.out) }
 }
 
 /// Why an answer cannot be made into a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ExpandError(&'static str);
+
+impl ExpandError {
+    const TOO_LONG: Self = Self("the stream would be longer than is allowed");
+
+    /// Whether the stream would be too long, and nothing else is wrong with the answer.
+    #[must_use]
+    pub fn is_too_long(self) -> bool {
+        self == Self::TOO_LONG
+    }
+}
 
 impl fmt::Display for ExpandError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -56,13 +75,19 @@ impl fmt::Display for ExpandError {
 
 impl Error for ExpandError {}
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Stream {
     out: Vec<u8>,
     events: u64,
+    max_bytes: usize,
 }
 
 impl Stream {
+    /// Nothing more is written, and nothing more need be made to be written.
+    fn is_full(&self) -> bool {
+        self.out.len() > self.max_bytes
+    }
+
     /// An event whose type is in its data only.
     fn data(&mut self, data: &Value) {
         self.write("", &data.to_string());
@@ -81,6 +106,9 @@ impl Stream {
     }
 
     fn write(&mut self, event: &str, data: &str) {
+        if self.is_full() {
+            return;
+        }
         self.events += 1;
         let written = Message { event, id: None, data }.write(&mut self.out);
         debug_assert_eq!(written, Ok(()), "the types are ours");

@@ -4,10 +4,10 @@ use dashpot_wire::{
 };
 use serde_json::{Value, json};
 
-use crate::support::{collect, events};
+use crate::support::{LARGE, collect, events};
 
 fn expanded(dialect: Dialect, answer: &Value, usage: bool) -> Vec<(String, Value)> {
-    let stream = expand(dialect, answer, usage).expect("it is a whole answer");
+    let stream = expand(dialect, answer, usage, LARGE).expect("it is a whole answer");
     let json = |data: String| serde_json::from_str(&data).unwrap_or(Value::String(data));
     events(&stream).into_iter().map(|(event, data)| (event, json(data))).collect()
 }
@@ -155,13 +155,13 @@ fn what_is_no_whole_answer_is_refused() {
         ),
         (Dialect::Gemini, json!({}), "this API's answers cannot be made into streams"),
     ] {
-        assert_eq!(expand(dialect, &answer, true).unwrap_err().to_string(), why);
+        assert_eq!(expand(dialect, &answer, true, LARGE).unwrap_err().to_string(), why);
     }
 }
 
 #[test]
 fn a_response_that_failed_is_a_stream_that_failed() {
     let answer = json!({"status": "failed", "error": {"code": "server_error", "message": "m"}, "output": []});
-    let stream = expand(Dialect::OpenAiResponses, &answer, true).unwrap();
+    let stream = expand(Dialect::OpenAiResponses, &answer, true, LARGE).unwrap();
     assert!(matches!(collect(Dialect::OpenAiResponses, &stream), Err(CollectError::Upstream { .. })));
 }

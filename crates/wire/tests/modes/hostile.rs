@@ -1,7 +1,7 @@
 use dashpot_core::Outcome;
 use dashpot_wire::{
     dialect::Dialect,
-    modes::{Collect, CollectError, expand},
+    modes::{Collect, CollectError, ExpandError, expand},
 };
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -96,7 +96,7 @@ proptest! {
             answer.insert(key.into(), other);
         }
         for dialect in DIALECTS {
-            if let Ok(stream) = expand(dialect, &answer, true) {
+            if let Ok(stream) = expand(dialect, &answer, true, LARGE) {
                 // What says that it failed collects to that.
                 let collected = collect(dialect, &stream);
                 prop_assert!(matches!(collected, Ok(_) | Err(CollectError::Upstream { .. })), "{collected:?}");
@@ -139,10 +139,22 @@ fn the_input_of_a_tool_counts_with_what_it_becomes() {
     let input = format!("[{}{{}}]", "{},".repeat(4000));
     let answer =
         json!({"content": [{"type": "tool_use", "input": serde_json::from_str::<Value>(&input).unwrap()}]});
-    let stream = expand(Dialect::AnthropicMessages, &answer, true).unwrap();
+    let stream = expand(Dialect::AnthropicMessages, &answer, true, LARGE).unwrap();
     let collected = collect_cut(Dialect::AnthropicMessages, &stream, &[99], 1 << 17);
     assert_eq!(collected, Err(CollectError::TooLarge(1 << 17)));
     assert_eq!(collect(Dialect::AnthropicMessages, &stream), Ok(answer));
+}
+
+#[test]
+fn an_answer_that_says_little_under_a_long_name_is_no_endless_stream() {
+    let (name, many) = ("x".repeat(32 << 10), vec![json!({}); 10_000]);
+    for (dialect, answer) in [
+        (Dialect::OpenAiChat, json!({"model": name, "choices": many})),
+        (Dialect::OpenAiResponses, json!({"output": [{"type": "message", "id": name, "content": many}]})),
+    ] {
+        let stream = expand(dialect, &answer, true, 1 << 20);
+        assert!(stream.is_err_and(ExpandError::is_too_long), "{dialect:?}");
+    }
 }
 
 #[test]

@@ -25,7 +25,7 @@ proptest! {
         (dialect, answer) in dialect_and_answer(),
         sizes in prop::collection::vec(1_usize..40, 1..5),
     ) {
-        let stream = expand(dialect, &answer, true).unwrap();
+        let stream = expand(dialect, &answer, true, LARGE).unwrap();
         for sizes in [&[stream.len()], &[1], &sizes[..]] {
             let collected = collect_cut(dialect, &stream, sizes, LARGE).unwrap();
             prop_assert_eq!(&collected, &answer, "{}", String::from_utf8_lossy(&stream));
@@ -34,7 +34,7 @@ proptest! {
 
     #[test]
     fn an_answer_without_its_usage_is_the_same_but_for_that(answer in answers::chat()) {
-        let stream = expand(Dialect::OpenAiChat, &answer, false).unwrap();
+        let stream = expand(Dialect::OpenAiChat, &answer, false, LARGE).unwrap();
         let collected = collect_cut(Dialect::OpenAiChat, &stream, &[7], LARGE).unwrap();
         let mut expected = answer;
         expected.as_object_mut().unwrap().remove("usage");
@@ -44,14 +44,14 @@ proptest! {
     #[test]
     fn who_watches_an_expanded_stream_sees_it_end_in_order((dialect, answer) in dialect_and_answer()) {
         let (mut framer, mut reader) = (Framer::new(), StreamReader::new(Some(dialect)));
-        framer.push(&expand(dialect, &answer, true).unwrap(), &mut reader);
+        framer.push(&expand(dialect, &answer, true, LARGE).unwrap(), &mut reader);
         prop_assert!(reader.is_terminated() && framer.at_boundary());
         prop_assert_eq!(reader.error(), None);
     }
 
     #[test]
     fn a_stream_that_is_cut_off_is_no_answer((dialect, answer) in dialect_and_answer(), at in 0.0..1.0) {
-        let stream = expand(dialect, &answer, true).unwrap();
+        let stream = expand(dialect, &answer, true, LARGE).unwrap();
         // Without the last line end, the last event does not count.
         let end = ((stream.len() - 1) as f64 * at) as usize;
         if let Ok(collected) = collect_cut(dialect, &stream[..end], &[13], LARGE) {

@@ -112,6 +112,9 @@ struct Chunks<'a> {
 
 impl Chunks<'_> {
     fn choice(&mut self, choice: Object) {
+        if self.stream.is_full() {
+            return;
+        }
         self.write(self.head.clone(), json!([choice]));
     }
 

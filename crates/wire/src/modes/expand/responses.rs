@@ -79,6 +79,9 @@ struct Events<'a> {
 
 impl Events<'_> {
     fn write(&mut self, kind: &str, data: Value) {
+        if self.stream.is_full() {
+            return;
+        }
         self.stream.numbered(kind, with(data, &self.place));
     }
 
