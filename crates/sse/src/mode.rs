@@ -55,7 +55,7 @@ pub enum Mode {
 /// ([`RequestMode::read`](dashpot_wire::modes::RequestMode::read) lists them).
 ///
 /// A stream that ends with an error, or without its end, is an answer with a status and the dialect's words: the error's own
-/// (429, 503, to Anthropic 529, 400, or 502), and 502 where there is none. The outcome is in the
+/// (429, 503, to Anthropic 529, 504 where a deadline wrote it, 400, or 502), and 502 where there is none. The outcome is in the
 /// [`BodyReport`](dashpot_core::BodyReport) too; an answer that is too long carries a [`Rejection`](dashpot_core::Rejection),
 /// since it is not the upstream's failure. An expanded answer comes in one piece, at its end.
 ///

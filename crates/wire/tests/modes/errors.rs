@@ -7,7 +7,7 @@ use dashpot_wire::{
 };
 use serde_json::json;
 
-use crate::support::{LARGE, collect, stream};
+use crate::support::{DIALECTS, LARGE, collect, stream};
 
 #[test]
 fn an_error_in_the_stream_is_told_with_its_outcome() {
@@ -67,6 +67,12 @@ fn an_error_is_answered_as_the_api_would_have_instead_of_a_stream() {
     ] {
         let (status, body) = CollectError::Upstream { outcome, data: event.to_string() }.response(dialect);
         assert_eq!((status, &serde_json::from_str(&body).unwrap()), expected);
+    }
+    // Of a deadline between here and the upstream.
+    for dialect in DIALECTS {
+        let event = dialect.error_event(504, "late");
+        let (status, body) = collect(dialect, event.as_bytes()).unwrap_err().response(dialect);
+        assert_eq!((status, body.contains("late")), (504, true), "{dialect:?}");
     }
     let unknown = CollectError::Upstream { outcome: Outcome::Failure, data: "no JSON".into() };
     for (error, why) in [

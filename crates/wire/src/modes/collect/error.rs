@@ -51,8 +51,9 @@ impl CollectError {
         let Self::Upstream { outcome, data } = self else {
             return (502, dialect.error_body(502, &self.to_string()));
         };
-        let status = status(*outcome, dialect);
         let said = serde_json::from_str(data).ok().and_then(|data| error(data, dialect));
+        let is_timeout = matches!(outcome, Outcome::Overload { .. }) && said.as_ref().is_some_and(is_timeout);
+        let status = if is_timeout { 504 } else { status(*outcome, dialect) };
         let body = said.map_or_else(|| dialect.error_body(status, data), |body| body.to_string());
         (status, body)
     }
@@ -69,6 +70,12 @@ const fn status(outcome: Outcome, dialect: Dialect) -> u16 {
         Outcome::Ignored => 400,
         Outcome::Success | Outcome::Failure => 502,
     }
+}
+
+/// Whether a body says that time ran out, as deadlines in between write it.
+fn is_timeout(body: &Value) -> bool {
+    let error = &body["error"];
+    [&error["code"], &error["type"]].into_iter().any(|word| *word == "timeout" || *word == "timeout_error")
 }
 
 /// The body of an error, of the event that says so in mid-stream.
