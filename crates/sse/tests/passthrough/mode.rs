@@ -9,7 +9,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use dashpot_core::{BodyReport, Classify, HttpClassify, Outcome, Priority, Rejection};
+use dashpot_core::{Arrival, BodyReport, Classify, HttpClassify, Outcome, Priority, Rejection};
 use dashpot_sse::{Mode, ModeBody, ModeHandle, ModeLayer, ResponseBody, SsePassthroughLayer};
 use dashpot_testkit::body::Scripted;
 use dashpot_wire::{
@@ -20,7 +20,7 @@ use http::{HeaderMap, HeaderName, Method, Request, Response, header};
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use tower::{ServiceBuilder, ServiceExt, service_fn};
 
 use crate::{
@@ -147,9 +147,10 @@ fn kind<B>(answer: &Response<B>) -> &str {
 async fn bytes(answer: Answer) -> Bytes {
     let stated =
         answer.headers().get(header::CONTENT_LENGTH).map(|len| len.to_str().unwrap().parse().unwrap());
-    let body = answer.into_body();
+    let mut body = answer.into_body();
     assert_eq!(body.size_hint().exact(), stated);
-    let bytes = body.collect().await.unwrap().to_bytes();
+    let bytes = body.frame().await.unwrap().unwrap().into_data().unwrap();
+    assert!(body.is_end_stream(), "it is one piece");
     assert_eq!(stated, Some(bytes.len() as u64));
     bytes
 }
@@ -282,6 +283,16 @@ async fn who_is_given_a_stream_for_its_headers_gets_no_usage_that_it_did_not_ask
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_time_that_a_body_takes_to_come_counts_for_those_further_in() {
+    let came = Instant::now().into_std();
+    let body = Scripted::new().data("{").wait(SECOND).data("}");
+    let request = Request::post(CHAT).body(Asking(body)).unwrap();
+    let (_, asked) = ask(&ModeLayer::new(BYTES), request, json(&json!({}))).await;
+    let mut request = Request::from_parts(asked.0.lock().unwrap().take().unwrap().0, ());
+    assert_eq!(Arrival::of(&mut request, Instant::now().into_std()), came);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_stream_is_collected_however_it_is_cut_and_the_answer_waits_for_nothing_after_its_end() {
     let layer = ModeLayer::new(BYTES);
     for (dialect, path) in DIALECTS {
@@ -301,6 +312,16 @@ async fn a_stream_is_collected_however_it_is_cut_and_the_answer_waits_for_nothin
     let probe = body.probe();
     ask(&layer, post(CHAT, "{}"), events(body)).await;
     assert_eq!((probe.polls(), probe.polls_after_end()), (2, 0));
+    let body = Scripted::new().data(whole(Dialect::OpenAiChat).to_string()).exact().eager();
+    let probe = body.probe();
+    let mut answer = json(&json!({}));
+    *answer.body_mut() = body;
+    ask(&layer, post(CHAT, r#"{"stream":true}"#), answer).await;
+    assert_eq!((probe.polls(), probe.polls_after_end()), (1, 0));
+    // What breaks then breaks nothing.
+    let body = script(&[stream(Dialect::OpenAiChat)]).error("reset");
+    let (answer, _) = ask(&layer, post(CHAT, "{}"), events(body)).await;
+    assert_eq!(value(answer).await, whole(Dialect::OpenAiChat));
     // But not without end.
     let body = script(&vec![Bytes::from_static(b"data: [DONE]\n\n"); 1000]);
     let probe = body.probe();
@@ -380,6 +401,7 @@ async fn a_whole_answer_that_cannot_be_said_as_a_stream_is_an_error() {
         (Scripted::new(), 502, "the answer is not JSON"),
         (Scripted::new().data("{").error("reset"), 502, "ended before the answer was complete"),
         (Scripted::new().data(" ".repeat(BYTES + 1)).forever(), 502, "more than 1048576 bytes"),
+        (Scripted::new().data(" ".repeat(BYTES)).data(" ").forever(), 502, "more than 1048576 bytes"),
     ] {
         let (layer, probe) = (ModeLayer::new(BYTES), body.probe());
         let handle = layer.handle();
@@ -460,6 +482,12 @@ async fn a_request_that_cannot_be_read_is_refused_in_the_words_of_its_api() {
         let words = answer.into_body().collect().await.unwrap().to_bytes();
         assert_eq!(serde_json::from_slice::<Value>(&words).unwrap()["type"], "error");
     }
+    // What is said to be too long is not even begun.
+    let body = Scripted::new().data("x".repeat(11)).exact();
+    let probe = body.probe();
+    let request = Request::post(MESSAGES).body(Asking(body)).unwrap();
+    assert_eq!(ask(&layer, request, json(&json!({}))).await.0.status(), 413);
+    assert_eq!(probe.polls(), 0);
     // As much as is allowed is.
     let body = Scripted::new().data("x".repeat(6)).data("x".repeat(4)).trailers(HeaderMap::new());
     let (_, asked) = ask(&layer, Request::post(MESSAGES).body(Asking(body)).unwrap(), json(&json!({}))).await;
