@@ -57,7 +57,8 @@ pub enum Mode {
 /// A stream that ends with an error, or without its end, is an answer with a status and the dialect's words: the error's own
 /// (429, 503, to Anthropic 529, 504 where a deadline wrote it, 400, or 502), and 502 where there is none. The outcome is in the
 /// [`BodyReport`](dashpot_core::BodyReport) too; an answer that is too long carries a [`Rejection`](dashpot_core::Rejection),
-/// since it is not the upstream's failure. An expanded answer comes in one piece, at its end.
+/// since it is not the upstream's failure. An expanded answer comes in one piece, at its end. A collected one waits up to 10 ms for the end of a stream that
+/// has said that it is complete, so that its connection can be used again.
 ///
 /// Outside of whatever watches the stream, deadlines first of all: it waits as long as they let it. Inside of whatever reads
 /// the request's body, so that nothing has to wait for that here; no time is kept for it.

@@ -1,9 +1,11 @@
 use std::{
     pin::Pin,
     task::{Context, Poll},
+    time::{Duration, Instant},
 };
 
 use bytes::Bytes;
+use dashpot_body::Timer;
 use dashpot_core::{BodyReport, Outcome, Rejection};
 use dashpot_wire::{
     dialect::{Dialect, StreamReader},
@@ -14,11 +16,12 @@ use http::{HeaderValue, Response, StatusCode, header, response::Parts};
 use http_body::Body;
 
 use super::{Mode, ModeLayer};
-use crate::{head, pieces::Pieces};
+use crate::{head, pieces::Pieces, watch::now};
 
-/// So many more frames are taken if they are there, when a stream has said that it is complete: its end most of all, so
-/// that the connection can serve another request.
+/// When a stream has said that it is complete, so many more frames are taken, for so long: its end most of all, since a
+/// connection whose body was not read to the end cannot serve another request. Servers send it a moment later.
 const FRAMES_AFTER: u8 = 8;
+const TIME_AFTER: Duration = Duration::from_millis(10);
 
 /// A stream may be so many times as long as the whole answer may be: a response's stream says each text five times.
 const STREAM_BYTES: usize = 8;
@@ -61,6 +64,9 @@ pub(super) struct Held<B> {
     made: Made,
     /// Frames since a stream has said that it is complete.
     after: u8,
+    /// Until when its end is waited for.
+    until: Option<Instant>,
+    timer: Timer,
     wanted: Wanted,
 }
 
@@ -69,7 +75,9 @@ impl<B: Body<Data = Bytes> + Unpin> Held<B> {
     pub(super) fn hold(wanted: Wanted, answer: Response<B>) -> Result<Self, Response<B>> {
         let (head, body) = answer.into_parts();
         match wanted.made_of(&head) {
-            Some(made) => Ok(Self { head, body, made, after: 0, wanted }),
+            Some(made) => {
+                Ok(Self { head, body, made, after: 0, until: None, timer: Timer::default(), wanted })
+            }
             None => Err(Response::from_parts(head, body)),
         }
     }
@@ -83,7 +91,10 @@ impl<B: Body<Data = Bytes> + Unpin> Held<B> {
                 self.after += 1;
             }
             match polled {
-                Poll::Pending if is_complete => break,
+                Poll::Pending if is_complete => {
+                    let until = *self.until.get_or_insert_with(|| now() + TIME_AFTER);
+                    return self.timer.poll(until, cx).map(Ok);
+                }
                 Poll::Pending => return Poll::Pending,
                 Poll::Ready(Some(Ok(frame))) => {
                     if let Ok(data) = frame.into_data()

@@ -293,7 +293,7 @@ async fn the_time_that_a_body_takes_to_come_counts_for_those_further_in() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_stream_is_collected_however_it_is_cut_and_the_answer_waits_for_nothing_after_its_end() {
+async fn a_stream_is_collected_however_it_is_cut_and_waits_no_longer_than_a_moment_for_the_end() {
     let layer = ModeLayer::new(BYTES);
     for (dialect, path) in DIALECTS {
         for size in [1, 2, 3, 7, 128, 1400, 16 << 10] {
@@ -301,13 +301,20 @@ async fn a_stream_is_collected_however_it_is_cut_and_the_answer_waits_for_nothin
             let body = script(&chunks(&stream(dialect), size)).wait(Duration::ZERO);
             let body = more.iter().fold(body, |body, chunk| body.data(chunk.clone())).forever();
             let probe = body.probe();
+            let start = Instant::now();
             let (answer, _) = ask(&layer, post(path, "{}"), events(body)).await;
+            let took = Instant::now().saturating_duration_since(start);
+            assert!(took <= Duration::from_millis(11), "{took:?}");
             assert!(probe.is_dropped(), "the upstream is free before the caller has its answer");
             assert_eq!(outcome(&answer), Some(Outcome::Success));
             assert_eq!(value(answer).await, whole(dialect), "{dialect:?} in chunks of {size}");
         }
     }
-    // Where the end is there, it is taken.
+    // Where the end is there, or comes soon, it is taken: the connection can be used again.
+    let body = script(&[stream(Dialect::OpenAiChat)]).wait(Duration::from_millis(9));
+    let probe = body.probe();
+    ask(&layer, post(CHAT, "{}"), events(body)).await;
+    assert_eq!((probe.polls(), probe.polls_after_end()), (3, 0));
     let body = script(&[stream(Dialect::OpenAiChat)]);
     let probe = body.probe();
     ask(&layer, post(CHAT, "{}"), events(body)).await;
