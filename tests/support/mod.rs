@@ -1,6 +1,8 @@
 //! What the tests share that talk to the gateway as strangers do: the gateway as a program, and other programs.
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
+pub(crate) mod scripted;
+
 use std::{
     env,
     io::{BufRead, BufReader},

@@ -9,7 +9,11 @@ usage: cargo xtask COMMAND [--without NAME]...
   bench [NAME]  the benches, or one of them, with the peers beside
   setup         install what test and lint need, and nothing else
 
-  --without NAME  leave out curl, python, chromium or cargo-deny, and what needs it";
+  --without NAME  leave out curl, python, chromium, nginx, haproxy or cargo-deny, and what needs it";
+
+/// What the tests need.
+const TESTS: [Provision; 5] =
+    [Provision::Curl, Provision::Python, Provision::Chromium, Provision::Nginx, Provision::HaProxy];
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Command {
@@ -74,7 +78,7 @@ impl Args {
             Command::Bench(_) | Command::Demo | Command::Help => &[],
             Command::Lint => &[Provision::CargoDeny],
             Command::Setup => &Provision::ALL,
-            Command::Test => &[Provision::Curl, Provision::Python, Provision::Chromium],
+            Command::Test => &TESTS,
         }
     }
 }
@@ -107,7 +111,10 @@ mod tests {
     #[test]
     fn what_is_left_out_is_not_provided_and_is_said() {
         let args = parse("--without chromium test --without curl").unwrap();
-        assert_eq!(args.provisions().collect::<Vec<_>>(), [Provision::Python]);
+        assert_eq!(
+            args.provisions().collect::<Vec<_>>(),
+            [Provision::Python, Provision::Nginx, Provision::HaProxy]
+        );
         assert_eq!(args.left_out().collect::<Vec<_>>(), [Provision::Curl, Provision::Chromium]);
     }
 
@@ -123,7 +130,7 @@ mod tests {
         let error = parse("test --without firefox").unwrap_err();
         assert_eq!(
             error,
-            "--without firefox: there is no such provision; there are curl, python, chromium, cargo-deny"
+            "--without firefox: there is no such provision; there are curl, python, chromium, nginx, haproxy, cargo-deny"
         );
     }
 

@@ -1,3 +1,5 @@
+use std::path::Path;
+
 use crate::workspace::{Workspace, which};
 
 pub(crate) mod cargo_deny;
@@ -10,11 +12,14 @@ pub(crate) enum Provision {
     Curl,
     Python,
     Chromium,
+    Nginx,
+    HaProxy,
     CargoDeny,
 }
 
 impl Provision {
-    pub(crate) const ALL: [Self; 4] = [Self::Curl, Self::Python, Self::Chromium, Self::CargoDeny];
+    pub(crate) const ALL: [Self; 6] =
+        [Self::Curl, Self::Python, Self::Chromium, Self::Nginx, Self::HaProxy, Self::CargoDeny];
 
     pub(crate) fn named(name: &str) -> Result<Self, String> {
         Self::ALL.into_iter().find(|provision| provision.name() == name).ok_or_else(|| {
@@ -28,6 +33,8 @@ impl Provision {
             Self::Curl => "curl",
             Self::Python => "python",
             Self::Chromium => "chromium",
+            Self::Nginx => "nginx",
+            Self::HaProxy => "haproxy",
             Self::CargoDeny => "cargo-deny",
         }
     }
@@ -35,9 +42,10 @@ impl Provision {
     /// The files in `tests/` that cannot run without it.
     pub(crate) fn tests(self) -> &'static [&'static str] {
         match self {
-            Self::Curl => &["curl", "examples"],
+            Self::Curl => &["curl", "examples", "proxies"],
             Self::Python => &["accumulators", "browser", "sdk"],
             Self::Chromium => &["browser"],
+            Self::Nginx | Self::HaProxy => &["proxies"],
             Self::CargoDeny => &[],
         }
     }
@@ -66,6 +74,8 @@ impl Provision {
             Self::Curl => which("curl").is_some(),
             Self::Python => python::is_here(workspace),
             Self::Chromium => which("chromium").is_some() && which("chromedriver").is_some(),
+            Self::Nginx => server("nginx"),
+            Self::HaProxy => server("haproxy"),
             Self::CargoDeny => cargo_deny::program(workspace).is_some(),
         }
     }
@@ -75,9 +85,17 @@ impl Provision {
             Self::Curl => debian::install(&["curl"]),
             Self::Python => python::install(workspace),
             Self::Chromium => debian::install(&["chromium", "chromium-driver"]),
+            Self::Nginx => debian::install(&["nginx"]),
+            Self::HaProxy => debian::install(&["haproxy"]),
             Self::CargoDeny => cargo_deny::install(workspace),
         }
     }
+}
+
+/// Whether a server is installed. Debian keeps them where only root looks for programs.
+fn server(name: &str) -> bool {
+    let folders = ["/usr/local/sbin", "/usr/sbin"].map(Path::new);
+    which(name).is_some() || folders.iter().any(|folder| folder.join(name).is_file())
 }
 
 #[cfg(test)]
