@@ -2,15 +2,13 @@
 
 import faulthandler
 import pathlib
-import shutil
 import sys
-import tempfile
 
-from selenium import webdriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
-SIZES = {"desktop": (1280, 900, 1), "phone": (390, 844, 2)}
+from chromium import SIZES, browser
+
 PROMPT = "Which damper takes the shock out of a motion?"
 
 
@@ -20,40 +18,8 @@ def main(base_url, screenshots):
     screenshots = pathlib.Path(screenshots)
     screenshots.mkdir(parents=True, exist_ok=True)
     for size in SIZES:
-        with tempfile.TemporaryDirectory() as profile, browser(size, profile) as driver:
+        with browser(size) as driver:
             ask(driver, base_url, lambda moment: driver.save_screenshot(screenshots / f"{size}-{moment}.png"))
-
-
-def browser(size, profile):
-    width, height, pixels = SIZES[size]
-    options = webdriver.ChromeOptions()
-    options.binary_location = found("chromium")
-    for flag in [
-        "--headless",
-        "--no-sandbox",
-        "--disable-gpu",
-        "--disable-quic",
-        "--disable-background-networking",
-        "--disable-component-update",
-        "--disable-dev-shm-usage",
-        "--disable-sync",
-        "--no-first-run",
-        f"--user-data-dir={profile}",
-        f"--window-size={width},{height}",
-    ]:
-        options.add_argument(flag)
-    if size == "phone":
-        metrics = {"width": width, "height": height, "pixelRatio": pixels, "mobile": True, "touch": True}
-        options.add_experimental_option("mobileEmulation", {"deviceMetrics": metrics})
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    service = webdriver.ChromeService(executable_path=found("chromedriver"))
-    return webdriver.Chrome(options=options, service=service)
-
-
-def found(program):
-    path = shutil.which(program)
-    assert path, f"{program} is missing: run cargo xtask setup"
-    return path
 
 
 def ask(driver, base_url, screenshot):

