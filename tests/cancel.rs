@@ -13,7 +13,7 @@ use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
     rt::TokioExecutor,
 };
-use support::Gateway;
+use support::{Gateway, held::Held, kills};
 use tokio::time::Instant;
 
 /// What the promise is: from the client's leaving to the end of the upstream's work.
@@ -36,6 +36,27 @@ async fn a_client_that_leaves_frees_the_upstream_at_once() {
         for moment in [Moment::Queued, Moment::BeforeTheFirstToken, Moment::InMidStream] {
             leave(http2, moment).await;
         }
+    }
+}
+
+/// `cargo bench --bench kills` does the same with more clients, and holds the times to the promise; here other tests may
+/// run beside.
+#[tokio::test(flavor = "multi_thread")]
+async fn clients_that_leave_after_any_event_leave_nothing_behind() {
+    const CLIENTS: usize = 500;
+    for http2 in [false, true] {
+        let model = kills::model(CLIENTS);
+        let gateway = Gateway::with(&model.url(), &kills::VARIABLES);
+        kills::kill(&model, &gateway, http2, 64).await;
+        let before = Held::by(&gateway);
+        let times = kills::kill(&model, &gateway, http2, CLIENTS).await;
+        let [p50, p99] = [50, 99].map(|percent| times[CLIENTS * percent / 100]);
+        println!(
+            "HTTP/2 {http2}: {CLIENTS} clients were gone at the upstream after {p50:.1?} (p50), {p99:.1?} (p99)"
+        );
+        assert!(p99 < Duration::from_secs(1), "HTTP/2 {http2}: {p99:?}");
+        model.shutdown().await;
+        before.is_all_that_stays(&gateway).await;
     }
 }
 

@@ -2,8 +2,6 @@
 
 mod support;
 
-use std::time::Duration;
-
 use bytes::Bytes;
 use dashpot_testkit::model_server::{Config, Distribution, ModelServer};
 use http::{Request, header};
@@ -12,7 +10,7 @@ use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
     rt::TokioExecutor,
 };
-use support::Gateway;
+use support::{Gateway, held::Held};
 use tokio::task::JoinSet;
 
 const STREAMS: usize = 2000;
@@ -51,7 +49,7 @@ async fn streams(http2: bool) {
     let gateway = Gateway::with(&upstream.url(), &variables);
     // The first request makes what every gateway keeps: one connection to the upstream, and a task that ends idle ones.
     ask(&client(false), gateway.url(), STREAMS).await;
-    let before = Held::by(&gateway).await;
+    let before = Held::by(&gateway);
 
     let per_client = if http2 { STREAMS_PER_HTTP2_CONNECTION } else { STREAMS };
     let clients: Vec<_> = (0..STREAMS / per_client).map(|_| client(http2)).collect();
@@ -74,44 +72,7 @@ async fn streams(http2: bool) {
 
     // The gateway keeps some connections to the upstream for later; they go when the upstream does.
     upstream.shutdown().await;
-    let mut after = Held::by(&gateway).await;
-    for _ in 0..100 {
-        if after.is_within(&before) {
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(100)).await;
-        after = Held::by(&gateway).await;
-    }
-    assert!(
-        after.is_within(&before),
-        "something stayed behind (http2: {http2}): {after:?}, before {before:?}"
-    );
-}
-
-/// What the gateway holds, the connection that asks for it included.
-#[derive(Debug)]
-struct Held {
-    exchanges: u64,
-    tasks: u64,
-    files: usize,
-}
-
-impl Held {
-    fn is_within(&self, other: &Self) -> bool {
-        self.exchanges <= other.exchanges && self.tasks <= other.tasks && self.files <= other.files
-    }
-
-    async fn by(gateway: &Gateway) -> Self {
-        let request = Request::get(format!("{}/metrics", gateway.url())).body(Full::default());
-        let metrics = send(&client(false), request.expect("it is well-formed")).await;
-        let metrics = String::from_utf8(metrics.to_vec()).expect("metrics are text");
-        let value = |name: &str| {
-            let line = metrics.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
-            line.expect(name).parse().expect("a whole number")
-        };
-        let files = std::fs::read_dir(format!("/proc/{}/fd", gateway.pid())).expect("it runs").count();
-        Self { exchanges: value("gateway_exchanges_in_flight"), tasks: value("gateway_tasks"), files }
-    }
+    before.is_all_that_stays(&gateway).await;
 }
 
 fn client(http2: bool) -> Client<HttpConnector, Full<Bytes>> {

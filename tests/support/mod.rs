@@ -1,10 +1,12 @@
 //! What the tests share that talk to the gateway as strangers do: the gateway as a program, and other programs.
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
+pub(crate) mod held;
+pub(crate) mod kills;
 pub(crate) mod scripted;
 
 use std::{
-    env,
+    env, fs,
     io::{BufRead, BufReader, Read, Write},
     net::TcpStream,
     path::{Path, PathBuf},
@@ -68,6 +70,13 @@ impl Gateway {
         value.map_or(0, |value| value.parse().expect("a whole number"))
     }
 
+    /// How much memory it has in use, in bytes.
+    pub(crate) fn rss(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.pid())).expect("it runs");
+        let kib = status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.trim().strip_suffix(" kB"));
+        kib.and_then(|kib| kib.parse::<u64>().ok()).expect("a number of KiB") << 10
+    }
+
     /// Waits until it has ended by itself.
     pub(crate) fn wait(&mut self) -> std::process::ExitStatus {
         self.process.wait().expect("it is our child")
@@ -94,12 +103,15 @@ pub(crate) fn example(name: &str) -> PathBuf {
         if let Some(built) = env::var_os("DASHPOT_EXAMPLES") {
             return built.into();
         }
+        // A bench measures what was built as it was.
+        let (folder, profile) =
+            if cfg!(debug_assertions) { ("debug", "dev") } else { ("release", "release") };
         let build = Command::new(env!("CARGO"))
-            .args(["build", "--quiet", "--locked", "--workspace", "--examples"])
+            .args(["build", "--quiet", "--locked", "--workspace", "--examples", "--profile", profile])
             .current_dir(env!("CARGO_MANIFEST_DIR"))
             .status();
         assert!(build.expect("cargo runs").success(), "the examples cannot be built");
-        target().join("debug/examples")
+        target().join(folder).join("examples")
     });
     folder.join(name)
 }
