@@ -24,7 +24,12 @@ use hyper_util::{
 use rustls::{ClientConfig, RootCertStore, pki_types::CertificateDer, pki_types::pem::PemObject};
 use tower::Service;
 
-use crate::{config::Upstream, intake::Memory, refusal::Refusal};
+use crate::{
+    config::Upstream,
+    intake::Memory,
+    refusal::Refusal,
+    serve::{HTTP1_BUFFER, SOCKET_BUFFER},
+};
 
 /// Headers of one connection, not of the message (RFC 9110, section 7.6.1), beside those that `Connection` names.
 const HOP_BY_HOP: [HeaderName; 6] = [
@@ -63,6 +68,7 @@ impl Proxy {
         let mut http = HttpConnector::new();
         http.enforce_http(false);
         http.set_nodelay(true);
+        http.set_recv_buffer_size(Some(SOCKET_BUFFER as usize));
         http.set_connect_timeout(Some(upstream.connect_timeout()));
         let https = HttpsConnectorBuilder::new()
             .with_tls_config(tls(upstream, scheme == Scheme::HTTPS)?)
@@ -76,6 +82,7 @@ impl Proxy {
                 .pool_timer(TokioTimer::new())
                 .pool_idle_timeout(IDLE_TIMEOUT)
                 .pool_max_idle_per_host(upstream.max_idle_connections.div_ceil(upstream.http2_connections))
+                .http1_max_buf_size(HTTP1_BUFFER)
                 .http2_keep_alive_interval(Duration::from_secs(30))
                 .http2_adaptive_window(true)
                 .build(https.clone())

@@ -30,11 +30,20 @@ const KEEP_ALIVE: Duration = Duration::from_secs(20);
 /// tries again only after a second.
 const BACKLOG: u32 = 4096;
 
+/// What hyper may keep of one connection of HTTP/1.1 in each direction; by default it is 400 KiB. A client that does not
+/// read its stream costs so much, and a request whose head is longer is refused.
+pub(crate) const HTTP1_BUFFER: usize = 64 << 10;
+
+/// The kernel's part of that, each way; it takes twice as much. By itself it would keep up to 4 MiB for one client that
+/// does not read: whole answers, for which the upstream need not have worked.
+pub(crate) const SOCKET_BUFFER: u32 = 64 << 10;
+
 /// Listens on `address`.
 pub(crate) fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
     // A gateway that is started again must not wait for the connections of the last one to be forgotten.
     socket.set_reuseaddr(true)?;
+    socket.set_send_buffer_size(SOCKET_BUFFER)?;
     socket.bind(address)?;
     socket.listen(BACKLOG)
 }
@@ -121,7 +130,7 @@ fn connect(
 
 fn server(head_timeout: Duration) -> auto::Builder<TokioExecutor> {
     let mut server = auto::Builder::new(TokioExecutor::new());
-    server.http1().timer(TokioTimer::new()).header_read_timeout(head_timeout);
+    server.http1().timer(TokioTimer::new()).header_read_timeout(head_timeout).max_buf_size(HTTP1_BUFFER);
     server.http2().timer(TokioTimer::new()).keep_alive_interval(KEEP_ALIVE).keep_alive_timeout(KEEP_ALIVE);
     server
 }
