@@ -4,6 +4,7 @@
 pub(crate) mod held;
 pub(crate) mod kills;
 pub(crate) mod scripted;
+pub(crate) mod slow;
 
 use std::{
     env, fs,
