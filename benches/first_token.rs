@@ -1,0 +1,84 @@
+//! What a proxy's handling of event streams adds to the time of a token on its way, and what it costs.
+//!
+//! `cargo bench --bench first_token --features peers` prints all rows; without `peers` only our own. An upstream, an axum
+//! proxy and the clients, in one process and over HTTP/1.1: 1,000 streams at once of `--events` (default: 200) events
+//! each, one every 50 ms. Each row is the same proxy with another handling of the streams; the rows take turns, three
+//! times, so that what else the machine does meets all of them.
+//!
+//! Each event says when it was made, and the client looks at the clock when it has read it.
+//!
+//! * first: the time of the first event on its way, median and 99th percentile of all streams.
+//! * any: the same of all events.
+//! * CPU: of the proxy's thread, by event; and how much more than without any handling.
+
+#[path = "first_token/client.rs"]
+mod client;
+#[path = "first_token/proxy.rs"]
+mod proxy;
+#[path = "first_token/upstream.rs"]
+mod upstream;
+
+use std::time::Duration;
+
+use proxy::{Proxy, ROWS};
+
+const STREAMS: usize = 1000;
+const GAP: Duration = Duration::from_millis(50);
+const ROUNDS: usize = 3;
+
+/// What one row came to.
+#[derive(Clone, Debug, Default)]
+struct Times {
+    first: Vec<Duration>,
+    any: Vec<Duration>,
+    cpu: Duration,
+}
+
+#[tokio::main(flavor = "current_thread")]
+#[allow(clippy::print_stdout, reason = "the report of a bench")]
+async fn main() {
+    let events = events();
+    rlimit::increase_nofile_limit(u64::MAX).expect("a process may raise its soft limit");
+    let upstream = upstream::start(events, GAP).await;
+    let mut all = vec![Times::default(); ROWS.len()];
+    for round in 0..=ROUNDS {
+        for (row, times) in ROWS.iter().zip(&mut all) {
+            let proxy = Proxy::start(row, upstream.clone());
+            let seen = client::read(proxy.url(), STREAMS, GAP).await;
+            assert_eq!(seen.any.len(), STREAMS * events, "{}: events are missing", row.name);
+            // The first round is for caches, and for pages that no one has touched.
+            if round > 0 {
+                times.cpu += proxy.cpu();
+                times.first.extend(seen.first);
+                times.any.extend(seen.any);
+            }
+        }
+    }
+    println!(
+        "{:34} {:>10} {:>10} {:>10} {:>10} {:>10} {:>8}",
+        "", "first p50", "p99", "any p50", "p99", "CPU", "more"
+    );
+    let none = all[0].cpu.as_secs_f64();
+    for (row, times) in ROWS.iter().zip(&mut all) {
+        let cpu = times.cpu / u32::try_from(times.any.len()).expect("they are not that many");
+        let more = (times.cpu.as_secs_f64() / none - 1.0) * 100.0;
+        let [first, first99] = percentiles(&mut times.first);
+        let [any, any99] = percentiles(&mut times.any);
+        println!(
+            "{:34} {first:>10.1?} {first99:>10.1?} {any:>10.1?} {any99:>10.1?} {cpu:>10.2?} {more:>6.1} %",
+            row.name
+        );
+    }
+}
+
+/// The median and the 99th percentile.
+fn percentiles(times: &mut [Duration]) -> [Duration; 2] {
+    times.sort();
+    [50, 99].map(|percent| times[times.len() * percent / 100])
+}
+
+/// What `--events` says.
+fn events() -> usize {
+    let mut args = std::env::args().skip_while(|arg| arg != "--events").skip(1);
+    args.next().map_or(200, |events| events.parse().expect("--events wants a number"))
+}
