@@ -18,6 +18,10 @@ use crate::watch::now;
 /// The blank line is for those who read block by block; to a reader by the standard it is nothing.
 const COMMENT: &[u8] = b": keep-alive\n\n";
 
+/// Where events have ids, readers that remember the last one give an event without data for a blank line that follows no
+/// field; OpenAI's and Anthropic's SDKs and httpx-sse are such. There the comment is the next block's first line.
+const AMONG_IDS: &[u8] = b": keep-alive\n";
+
 pin_project! {
     /// The inner service's body, with a comment in it whenever nothing has come for a while, if it is an event stream.
     ///
@@ -53,7 +57,8 @@ impl<B: Body<Data = Bytes>> Body for HeartbeatBody<B> {
         match polled {
             Poll::Pending => {
                 ready!(beat.poll_due(cx));
-                Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(COMMENT)))))
+                let comment = if beat.ids.0 { AMONG_IDS } else { COMMENT };
+                Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(comment)))))
             }
             Poll::Ready(Some(Ok(frame))) if frame.is_data() => {
                 Poll::Ready(Some(Ok(frame.map_data(|data| beat.pass(data)))))
@@ -91,6 +96,7 @@ pub(super) struct Beat {
     handle: HeartbeatHandle,
     report: Option<BodyReport>,
     framer: Framer,
+    ids: Ids,
     mark: Mark,
     timer: Timer,
     /// Since when nothing has come. The clock is read only when there is something to wait for.
@@ -104,6 +110,7 @@ impl Beat {
             handle,
             report,
             framer: Framer::new(),
+            ids: Ids(false),
             mark: Mark::Unknown,
             timer: Timer::default(),
             idle_since: None,
@@ -116,7 +123,7 @@ impl Beat {
             return data;
         }
         self.idle_since = None;
-        self.framer.push(&data, &mut Deaf);
+        self.framer.push(&data, &mut self.ids);
         self.mark.pass(data)
     }
 
@@ -137,11 +144,15 @@ impl Beat {
     }
 }
 
-/// Only where events begin and end matters.
-struct Deaf;
+/// Whether there was an id; else only where events begin and end matters.
+struct Ids(bool);
 
-impl Sink for Deaf {
+impl Sink for Ids {
     fn data(&mut self, _: &[u8]) {}
 
     fn dispatch(&mut self, _: &[u8]) {}
+
+    fn id(&mut self) {
+        self.0 = true;
+    }
 }

@@ -55,6 +55,17 @@ fn at(frames: &[(f64, &'static str)]) -> Vec<(f64, Bytes)> {
     frames.iter().map(|&(at, bytes)| (at, bytes.into())).collect()
 }
 
+/// A blank line alone would be an event without data to readers that remember the last id.
+#[tokio::test(start_paused = true)]
+async fn among_events_with_ids_it_has_no_blank_line_of_its_own() {
+    const WITH_ID: &str = "id: 1\ndata: {}\n\n";
+    let script = Scripted::new().wait(20 * SECOND).data(WITH_ID).wait(20 * SECOND).data(DONE);
+    let (answer, _) = beating(post(CHAT), events(script)).await;
+    let seen = frames(&mut answer.into_body(), 1000).await;
+    let expected = [(15.0, BEAT), (20.0, WITH_ID), (35.0, ": keep-alive\n"), (40.0, DONE)];
+    assert_eq!(seen, at(&expected));
+}
+
 #[tokio::test(start_paused = true)]
 async fn one_comes_whenever_nothing_came_for_so_long() {
     let script = Scripted::new()

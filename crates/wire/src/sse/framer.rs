@@ -14,6 +14,9 @@ pub trait Sink {
 
     /// A blank line came that completes no event. No piece of data was given since the last event.
     fn discard(&mut self) {}
+
+    /// An `id` field came; what it says is skipped.
+    fn id(&mut self) {}
 }
 
 /// Watches a stream that somebody else forwards.
@@ -113,7 +116,7 @@ impl<'c, S: Sink + ?Sized> Lines<'c> for Watch<'_, S> {
                 self.framer.has_data = true;
             }
             Field::Event => self.framer.event_len = 0,
-            Field::Id => {}
+            Field::Id => self.sink.id(),
             Field::Retry => return Ok(()),
         }
         self.framer.in_block = true;
