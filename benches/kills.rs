@@ -26,6 +26,10 @@ const ROUND: usize = 1000;
 #[tokio::main]
 #[allow(clippy::print_stdout, reason = "the report of a bench")]
 async fn main() {
+    // Nothing is timed where allocations are counted.
+    if cfg!(feature = "allocations") {
+        return;
+    }
     let model = model(ROUND);
     let gateway = Gateway::with(&model.url(), &VARIABLES);
     println!("{:9} {:>6} {:>9} {:>9} {:>9} {:>12}", "", "kills", "p50", "p99", "worst", "gateway RSS");

@@ -31,6 +31,10 @@ const OTHER_FILES: u64 = 200;
 #[tokio::main]
 #[allow(clippy::print_stdout, reason = "the report of a bench")]
 async fn main() {
+    // Nothing is timed where allocations are counted.
+    if cfg!(feature = "allocations") {
+        return;
+    }
     let seconds = seconds();
     let files = rlimit::increase_nofile_limit(u64::MAX).expect("a process may raise its soft limit");
     let most = usize::try_from((files - OTHER_FILES) / 2).unwrap_or(usize::MAX);
