@@ -54,17 +54,21 @@ pub(crate) fn harden(headers: &mut HeaderMap) {
 
 /// Takes out what is said of a body that another one takes the place of.
 pub(crate) fn forget_body(headers: &mut HeaderMap) {
+    forget_bytes(headers);
+    for name in [header::CONTENT_ENCODING, header::TRANSFER_ENCODING, header::TRAILER, X_ACCEL_BUFFERING] {
+        headers.remove(name);
+    }
+}
+
+/// Takes out what is said of the very bytes of a body that will have others.
+pub(crate) fn forget_bytes(headers: &mut HeaderMap) {
     for name in [
         header::CONTENT_LENGTH,
-        header::CONTENT_ENCODING,
-        header::TRANSFER_ENCODING,
-        header::TRAILER,
         header::ETAG,
         HeaderName::from_static("content-md5"),
         HeaderName::from_static("content-digest"),
         HeaderName::from_static("repr-digest"),
         HeaderName::from_static("digest"),
-        X_ACCEL_BUFFERING,
     ] {
         headers.remove(name);
     }

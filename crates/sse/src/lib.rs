@@ -12,6 +12,8 @@ mod mode;
 mod observer;
 mod peek;
 mod pieces;
+#[cfg(feature = "resume")]
+pub mod resume;
 mod service;
 mod summary;
 mod watch;

@@ -1,0 +1,303 @@
+use std::{collections::VecDeque, time::Instant};
+
+use bytes::Bytes;
+
+use super::Memory;
+use crate::resume::store::{End, Next};
+
+/// So much may wait for the fastest follower before the upstream is read on: about what a server writes at once.
+const AHEAD: u64 = 16 << 10;
+
+/// The newest part of one stream, and where its followers are. Told the time; wakes nobody.
+#[derive(Debug)]
+pub(super) struct Ring {
+    capacity: usize,
+    entries: VecDeque<Entry>,
+    /// What the entries cost.
+    cost: usize,
+    /// The place in the stream of the first entry, and of the one after the last.
+    first: u64,
+    next: u64,
+    /// The number of the last event, and of the last that fell out.
+    last_event: u64,
+    lost_event: u64,
+    /// All bytes so far.
+    written: u64,
+    followers: Vec<Place>,
+    next_follower: u64,
+    /// Since when there was no follower.
+    alone_since: Option<Instant>,
+    gave_up: bool,
+    end: Option<End>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    /// Its number; of what stands between two events, that of the next.
+    event: u64,
+    bytes: Bytes,
+}
+
+/// Where a follower is.
+#[derive(Debug)]
+struct Place {
+    follower: u64,
+    at: u64,
+    /// All bytes before that.
+    read: u64,
+}
+
+/// Whether the upstream is to be read on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Wanted {
+    Yes,
+    /// There is more than can be read, or kept, now.
+    No,
+    /// The same, but only until then: nobody follows.
+    Until(Instant, bool),
+    Never,
+}
+
+/// What is there for who comes back.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Join {
+    Follower(u64),
+    Over,
+    Broken,
+    Gone,
+}
+
+impl Ring {
+    pub(super) fn new(capacity: usize) -> Self {
+        Self {
+            capacity,
+            entries: VecDeque::new(),
+            cost: 0,
+            first: 0,
+            next: 0,
+            last_event: 0,
+            lost_event: 0,
+            written: 0,
+            followers: Vec::new(),
+            next_follower: 0,
+            alone_since: None,
+            gave_up: false,
+            end: None,
+        }
+    }
+
+    pub(super) fn cost(&self) -> usize {
+        self.cost
+    }
+
+    /// Adds an event, or what stands between two.
+    pub(super) fn append(&mut self, event: Option<u64>, bytes: Bytes) {
+        self.last_event = event.unwrap_or(self.last_event);
+        self.cost += bytes.len() + Memory::PER_EVENT;
+        self.written += bytes.len() as u64;
+        self.next += 1;
+        self.entries.push_back(Entry { event: event.unwrap_or(self.last_event + 1), bytes });
+        // Only what the fastest has read makes room: what nobody has read may be asked for. With nobody there nothing is
+        // lost at all, since what was read may not have arrived.
+        let read = self.fastest().map_or(0, |place| place.at);
+        while self.cost > self.capacity && self.first < read {
+            let Some(lost) = self.entries.pop_front() else { break };
+            self.cost -= lost.bytes.len() + Memory::PER_EVENT;
+            self.lost_event = lost.event;
+            self.first += 1;
+        }
+    }
+
+    /// A follower from the beginning.
+    pub(super) fn follow(&mut self) -> u64 {
+        self.place(0, 0)
+    }
+
+    /// A follower of what comes after event number `after`.
+    pub(super) fn join(&mut self, after: u64) -> Join {
+        if self.gave_up || after > self.last_event || after < self.lost_event {
+            return Join::Gone;
+        }
+        let skipped = self.entries.partition_point(|entry| entry.event <= after);
+        let left: usize = self.entries.range(skipped..).map(|entry| entry.bytes.len()).sum();
+        if left == 0 {
+            match self.end {
+                Some(End::Complete(None)) => return Join::Over,
+                Some(End::Broken) => return Join::Broken,
+                Some(End::Complete(Some(_))) | None => {}
+            }
+        }
+        Join::Follower(self.place(self.first + skipped as u64, self.written - left as u64))
+    }
+
+    fn place(&mut self, at: u64, read: u64) -> u64 {
+        let follower = self.next_follower;
+        self.next_follower += 1;
+        self.alone_since = None;
+        self.followers.push(Place { follower, at, read });
+        follower
+    }
+
+    /// A follower leaves.
+    pub(super) fn leave(&mut self, follower: u64, now: Instant) {
+        self.followers.retain(|place| place.follower != follower);
+        if self.followers.is_empty() {
+            self.alone_since = Some(now);
+        }
+    }
+
+    /// What comes next for a follower, if it is there.
+    pub(super) fn read(&mut self, follower: u64) -> Option<Next> {
+        let place = self.followers.iter_mut().find(|place| place.follower == follower)?;
+        let Some(at) = place.at.checked_sub(self.first) else { return Some(Next::Overtaken) };
+        let Some(entry) = self.entries.get(usize::try_from(at).ok()?) else {
+            return self.end.clone().map(Next::End);
+        };
+        place.at += 1;
+        place.read += entry.bytes.len() as u64;
+        Some(Next::Bytes(entry.bytes.clone()))
+    }
+
+    pub(super) fn is_over_for(&self, follower: u64) -> bool {
+        let place = self.followers.iter().find(|place| place.follower == follower);
+        matches!(self.end, Some(End::Complete(None))) && place.is_some_and(|place| place.at == self.next)
+    }
+
+    pub(super) fn wanted(&self, grace: std::time::Duration) -> Wanted {
+        if let Some(fastest) = self.fastest() {
+            let waiting = self.written - fastest.read;
+            return if waiting < AHEAD { Wanted::Yes } else { Wanted::No };
+        }
+        match self.alone_since {
+            _ if self.gave_up => Wanted::Never,
+            Some(since) => Wanted::Until(since + grace, self.cost < self.capacity),
+            // Nobody has come yet.
+            None => Wanted::Yes,
+        }
+    }
+
+    pub(super) fn give_up(&mut self) {
+        self.gave_up = true;
+    }
+
+    pub(super) fn end(&mut self, end: End) {
+        self.end = Some(end);
+    }
+
+    pub(super) fn has_ended(&self) -> bool {
+        self.end.is_some()
+    }
+
+    fn fastest(&self) -> Option<&Place> {
+        self.followers.iter().max_by_key(|place| place.at)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    const GRACE: Duration = Duration::from_secs(30);
+
+    fn ring(events: u64) -> Ring {
+        let mut ring = Ring::new(4 * (Memory::PER_EVENT + 10));
+        for event in 1..=events {
+            ring.append(Some(event), Bytes::from_static(b"0123456789"));
+        }
+        ring
+    }
+
+    fn read(ring: &mut Ring, follower: u64) -> usize {
+        let mut count = 0;
+        while let Some(Next::Bytes(_)) = ring.read(follower) {
+            count += 1;
+        }
+        count
+    }
+
+    #[test]
+    fn what_the_fastest_has_read_makes_room() {
+        let mut ring = ring(0);
+        let (fast, slow) = (ring.follow(), ring.follow());
+        for event in 1..=10 {
+            ring.append(Some(event), Bytes::from_static(b"0123456789"));
+            assert_eq!(read(&mut ring, fast), 1);
+        }
+        assert!(matches!(ring.read(slow), Some(Next::Overtaken)));
+        assert_eq!(ring.join(5), Join::Gone);
+        assert!(matches!(ring.join(6), Join::Follower(_)));
+        assert_eq!(ring.join(11), Join::Gone, "it has not been");
+    }
+
+    #[test]
+    fn nothing_is_lost_while_nobody_is_there() {
+        let mut ring = ring(4);
+        let now = crate::watch::now();
+        let follower = ring.follow();
+        assert_eq!(read(&mut ring, follower), 4);
+        ring.leave(follower, now);
+        assert_eq!(ring.wanted(GRACE), Wanted::Until(now + GRACE, false), "it is full");
+        // What came with the last frame.
+        ring.append(Some(5), Bytes::from_static(b"0123456789"));
+        let Join::Follower(back) = ring.join(0) else { panic!("it is all there") };
+        assert_eq!(ring.wanted(GRACE), Wanted::Yes);
+        assert_eq!(read(&mut ring, back), 5);
+    }
+
+    #[test]
+    fn the_upstream_waits_for_the_fastest() {
+        let mut ring = Ring::new(1 << 20);
+        assert_eq!(ring.wanted(GRACE), Wanted::Yes);
+        let (one, _stuck) = (ring.follow(), ring.follow());
+        ring.append(Some(1), vec![b'x'; AHEAD as usize].into());
+        assert_eq!(ring.wanted(GRACE), Wanted::No);
+        assert_eq!(read(&mut ring, one), 1);
+        assert_eq!(ring.wanted(GRACE), Wanted::Yes);
+        ring.leave(one, crate::watch::now());
+        assert_eq!(ring.wanted(GRACE), Wanted::No);
+    }
+
+    #[test]
+    fn who_comes_back_gets_what_it_has_not_seen_and_no_event_twice() {
+        let mut ring = Ring::new(1 << 20);
+        for (event, bytes) in [(None, ": a"), (Some(1), "1"), (None, ": b"), (Some(2), "2"), (None, ": c")] {
+            ring.append(event, bytes.into());
+        }
+        for (after, expected) in
+            [(0, &[": a", "1", ": b", "2", ": c"][..]), (1, &[": b", "2", ": c"]), (2, &[": c"])]
+        {
+            let Join::Follower(follower) = ring.join(after) else { panic!("it is there") };
+            for bytes in expected {
+                let Some(Next::Bytes(read)) = ring.read(follower) else { panic!("{bytes} is there") };
+                assert_eq!(read, *bytes);
+            }
+            assert!(ring.read(follower).is_none());
+        }
+    }
+
+    #[test]
+    fn who_has_seen_all_of_what_is_over_need_not_follow() {
+        for (end, expected) in [
+            (End::Complete(None), Join::Over),
+            (End::Broken, Join::Broken),
+            (End::Complete(Some(http::HeaderMap::new())), Join::Follower(0)),
+        ] {
+            let mut ring = ring(2);
+            ring.end(end);
+            assert_eq!(ring.join(2), expected);
+            assert!(matches!(ring.join(1), Join::Follower(_)));
+        }
+    }
+
+    #[test]
+    fn nobody_comes_back_to_what_was_given_up() {
+        let mut ring = ring(2);
+        let follower = ring.follow();
+        ring.give_up();
+        assert_eq!((ring.join(1), ring.wanted(GRACE)), (Join::Gone, Wanted::Yes));
+        ring.leave(follower, crate::watch::now());
+        assert_eq!(ring.wanted(GRACE), Wanted::Never);
+    }
+}
