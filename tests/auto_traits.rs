@@ -8,7 +8,13 @@ use std::{
 };
 
 use bytes::Bytes;
-use dashpot::{breaker, deadline, limit, sse};
+use dashpot::{
+    breaker, deadline, limit,
+    sse::{
+        self,
+        resume::{Memory, MemoryStore, ResumeLayer},
+    },
+};
 use http::{Request, Response};
 use http_body_util::Full;
 use tower::{Layer, Service, ServiceBuilder};
@@ -65,6 +71,11 @@ fn sse() {
     let modes = sse::ModeLayer::new(1);
     check(&modes);
     shared(&modes.handle());
+    let store = MemoryStore::try_new(Memory::default()).unwrap();
+    shared(&store);
+    let resume = ResumeLayer::new(store);
+    check(&resume);
+    shared(&resume.handle());
 }
 
 #[test]

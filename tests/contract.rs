@@ -6,7 +6,10 @@ use dashpot::{
     breaker::BreakerLayer,
     deadline::DeadlineLayer,
     limit::LimitLayer,
-    sse::{HeartbeatLayer, ModeLayer, PeekFirstLayer, SsePassthroughLayer},
+    sse::{
+        HeartbeatLayer, ModeLayer, PeekFirstLayer, SsePassthroughLayer,
+        resume::{Memory, MemoryStore, ResumeLayer, Store, StreamKey},
+    },
     wire::dialect::Dialect,
 };
 use dashpot_testkit::conformance::Conformance;
@@ -47,11 +50,17 @@ async fn breaker_alone() {
 
 /// The order of the gateway.
 #[tokio::test]
-async fn heartbeats_around_mode_around_deadline_around_limit_around_breaker_around_sse() {
+async fn heartbeats_around_resume_around_mode_around_deadline_around_limit_around_breaker_around_sse() {
     let limit = LimitLayer::new();
     let handle = limit.handle();
+    // Full: a stream that can be resumed does not end with its client, which is what the checks are about.
+    let stream_bytes = 1 << 10;
+    let max_bytes = stream_bytes + Memory::PER_STREAM;
+    let store = MemoryStore::try_new(Memory { stream_bytes, max_bytes, ..Memory::default() }).unwrap();
+    let _all = store.record(StreamKey { stream: 0, owner: Box::default() }).unwrap();
     let stack = ServiceBuilder::new()
         .layer(HeartbeatLayer::new(Duration::from_secs(15)))
+        .layer(ResumeLayer::new(store))
         .layer(ModeLayer::new(1000).dialect(Dialect::OpenAiChat))
         .layer(DeadlineLayer::new().total(Duration::from_secs(100)).gap(Duration::from_secs(50)))
         .layer(limit)

@@ -18,9 +18,12 @@ use dashpot::{
         Handle, LimitLayer, Policy,
         policy::{Belief, Event, Fixed, Observation, Reason, Signal},
     },
-    sse::{HeartbeatLayer, ModeLayer, PeekFirstLayer, SsePassthroughLayer},
+    sse::{
+        HeartbeatLayer, ModeLayer, PeekFirstLayer, SsePassthroughLayer,
+        resume::{Memory, MemoryStore, ResumeLayer},
+    },
 };
-use dashpot_testkit::body::Scripted;
+use dashpot_testkit::{Trigger, body::Scripted};
 use http::{Request, Response, StatusCode, header};
 use http_body_util::{BodyExt, Full};
 use tower::{Layer, Service, ServiceBuilder, ServiceExt};
@@ -320,4 +323,33 @@ async fn a_limit_lets_the_report_of_sse_through() {
     let report = answer.extensions().get::<BodyReport>().cloned().expect("it is a stream");
     answer.into_body().collect().await.expect("it is whole");
     assert!(report.first_content().is_some() && report.outcome().is_some());
+}
+
+/// What a breaker guards is the upstream's stream, and not the connections of those who read it.
+#[tokio::test]
+async fn within_streams_that_are_resumed_a_limit_holds_its_slot_until_the_model_is_done() {
+    let limit = LimitLayer::with_policy(Fixed::new(1));
+    let handle = limit.handle();
+    let resume = ResumeLayer::new(MemoryStore::try_new(Memory::default()).expect("they make sense"));
+    let (more, body) = (Trigger::new(), Scripted::new().data(CONTENT));
+    let body = Arc::new(Mutex::new(Some(body.until(&more).data("data: [DONE]\n\n"))));
+    let model = move |_: Request<Full<Bytes>>| {
+        let body = body.lock().expect("nobody panics").take().expect("it is asked once");
+        let answer = Response::builder().header(header::CONTENT_TYPE, "text/event-stream");
+        ready(Ok::<_, Infallible>(answer.body(body).expect("it is well-formed")))
+    };
+    let stack =
+        ServiceBuilder::new().layer(resume).layer(limit).layer(SsePassthroughLayer::new()).service_fn(model);
+    let mut cut = stack.clone().oneshot(chat()).await.expect("it never fails").into_body();
+    let first =
+        cut.frame().await.expect("it has begun").expect("it is whole").into_data().expect("it is data");
+    let id = first.split(|&byte| byte == b'\n').next().and_then(|line| line.strip_prefix(b"id: "));
+    let mut back = chat();
+    back.headers_mut().insert("last-event-id", id.expect("it has one").try_into().expect("it is a value"));
+    drop(cut);
+    assert_eq!(handle.stats().in_flight, 1, "the model is at work");
+    let rest = stack.oneshot(back).await.expect("it never fails").into_body();
+    more.fire();
+    assert!(rest.collect().await.expect("it is whole").to_bytes().ends_with(b"data: [DONE]\n\n"));
+    assert_eq!(handle.stats().in_flight, 0);
 }

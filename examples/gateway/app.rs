@@ -39,6 +39,7 @@ use crate::{
     model::ModelLayer,
     proxy::Proxy,
     refusal::InWordsLayer,
+    resume::{self, Resume},
 };
 
 /// An error event is far smaller. A first event that is larger is none, and need not be kept to be sure.
@@ -59,11 +60,17 @@ impl App {
         let model =
             ModelLayer { limit: limit::layer(&config.limit), breaker: breaker::layer(&config.breaker) };
         let heartbeat = HeartbeatLayer::new(config.sse.heartbeat());
+        let resume = resume::new(&config.sse).map_err(|error| error.to_string())?;
         let mode = config.mode.layer();
-        let shown =
-            Shown { metrics, model: model.clone(), heartbeats: heartbeat.handle(), modes: mode.handle() };
+        let shown = Shown {
+            metrics,
+            model: model.clone(),
+            heartbeats: heartbeat.handle(),
+            resume: resume.clone(),
+            modes: mode.handle(),
+        };
         let router = Router::new()
-            .fallback_service(stack(config, heartbeat, mode, model.clone())?)
+            .fallback_service(stack(config, heartbeat, resume, mode, model.clone())?)
             .layer(middleware::from_fn(exchange::track))
             .route("/", get(async || Html(include_str!("page.html"))))
             .route("/healthz", get(async || "ok\n"))
@@ -87,6 +94,7 @@ impl App {
 /// in this order.
 ///
 /// - Heartbeats are outermost: they are the gateway's own, and must not pass for signs of the upstream's life.
+/// - Streams that can be resumed are next: who comes back is answered there, and not by the model.
 /// - The intake is before the limit: a body that is still on its way holds no slot.
 /// - The mode is behind it, since it changes the body, and outside of all that looks at streams: who wants a whole answer
 ///   has their clocks all the same.
@@ -98,6 +106,7 @@ impl App {
 fn stack(
     config: &Config,
     heartbeat: HeartbeatLayer,
+    resume: Option<Resume>,
     mode: ModeLayer,
     model: ModelLayer,
 ) -> Result<
@@ -112,9 +121,14 @@ fn stack(
     let sse = SsePassthroughLayer::new().harden_headers(config.sse.harden_headers).observer(MetricsObserver);
     let peek = PeekFirstLayer::new(config.sse.peek_first(), PEEK_BYTES);
     let (deadline, pass_on) = deadline(&config.deadline)?;
+    let resume = resume.map(|resume| {
+        let as_inner = |answer: Response<_>| answer.map(Body::new);
+        ServiceBuilder::new().map_response(as_inner).layer(resume.layer).into_inner()
+    });
     let stack = ServiceBuilder::new()
         .layer(InWordsLayer)
         .layer(heartbeat)
+        .option_layer(resume)
         .layer(intake)
         .layer(mode)
         .layer(deadline)
@@ -150,6 +164,7 @@ struct Shown {
     metrics: PrometheusHandle,
     model: ModelLayer,
     heartbeats: HeartbeatHandle,
+    resume: Option<Resume>,
     modes: ModeHandle,
 }
 
@@ -157,6 +172,9 @@ async fn render(State(shown): State<Shown>) -> impl IntoResponse {
     limit::publish(&shown.model.limit.handle());
     breaker::publish(&shown.model.breaker);
     counter!("gateway_heartbeats_total").absolute(shown.heartbeats.sent());
+    if let Some(resume) = &shown.resume {
+        resume::publish(resume);
+    }
     let modes = shown.modes.stats();
     for (change, count) in
         [("collected", modes.collected), ("expanded", modes.expanded), ("failed", modes.failed)]

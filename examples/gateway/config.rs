@@ -8,7 +8,10 @@ use std::{
     time::Duration,
 };
 
-use dashpot::sse::{self, ModeLayer};
+use dashpot::sse::{
+    self, ModeLayer,
+    resume::{Memory, MemoryStore},
+};
 use http::{
     HeaderName, Uri,
     uri::{Authority, Parts, Scheme},
@@ -136,6 +139,10 @@ pub(crate) struct Sse {
     pub(crate) harden_headers: bool,
     heartbeat_ms: u64,
     peek_first_ms: u64,
+    resume_grace_ms: u64,
+    resume_age_ms: u64,
+    resume_stream_bytes: usize,
+    resume_max_bytes: usize,
 }
 
 impl Config {
@@ -199,6 +206,7 @@ impl Config {
         self.deadline.header()?;
         self.limit.check()?;
         self.breaker.check()?;
+        self.sse.check()?;
         Ok(self)
     }
 
@@ -440,11 +448,35 @@ impl Sse {
     pub(crate) fn peek_first(&self) -> Duration {
         Duration::from_millis(self.peek_first_ms)
     }
+
+    /// What is kept of streams for who comes back, if anything is.
+    pub(crate) fn resume(&self) -> Option<Memory> {
+        (self.resume_grace_ms > 0).then_some(Memory {
+            stream_bytes: self.resume_stream_bytes,
+            age: Duration::from_millis(self.resume_age_ms),
+            grace: Duration::from_millis(self.resume_grace_ms),
+            max_bytes: self.resume_max_bytes,
+        })
+    }
+
+    fn check(&self) -> Result<(), String> {
+        let Some(bounds) = self.resume() else { return Ok(()) };
+        MemoryStore::try_new(bounds).map(drop).map_err(|why| format!("sse.resume_*: {why}"))
+    }
 }
 
 impl Default for Sse {
     fn default() -> Self {
-        Self { harden_headers: true, heartbeat_ms: 15_000, peek_first_ms: 0 }
+        let Memory { age, stream_bytes, max_bytes, .. } = Memory::default();
+        Self {
+            harden_headers: true,
+            heartbeat_ms: 15_000,
+            peek_first_ms: 0,
+            resume_grace_ms: 0,
+            resume_age_ms: age.as_millis() as u64,
+            resume_stream_bytes: stream_bytes,
+            resume_max_bytes: max_bytes,
+        }
     }
 }
 
@@ -590,6 +622,15 @@ mod tests {
             ("state_file = \"/\"", "limit.state_file = /: is a directory"),
         ] {
             let reason = reason(&format!("{MINIMAL}[limit]\n{keys}"), &[]);
+            assert!(reason.starts_with(why), "{keys}: {reason}");
+        }
+        parse(&format!("{MINIMAL}[sse]\nresume_max_bytes = 1"), &[]).unwrap();
+        for (keys, why) in [
+            ("resume_stream_bytes = 1000", "sse.resume_*: stream_bytes must be"),
+            ("resume_max_bytes = 1000", "sse.resume_*: max_bytes must be"),
+            ("resume_age_ms = 100000000", "sse.resume_*: age and grace must be"),
+        ] {
+            let reason = reason(&format!("{MINIMAL}[sse]\nresume_grace_ms = 1\n{keys}"), &[]);
             assert!(reason.starts_with(why), "{keys}: {reason}");
         }
     }

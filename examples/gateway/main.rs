@@ -28,6 +28,7 @@ mod metrics;
 mod model;
 mod proxy;
 mod refusal;
+mod resume;
 mod serve;
 mod state;
 
