@@ -69,3 +69,33 @@ async fn what_the_model_has_said_arrives_while_it_is_silent() {
     curl.kill().unwrap();
     curl.wait().unwrap();
 }
+
+/// By hand, as one would: `curl --header 'last-event-id: ...'`.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_curl_that_is_killed_in_mid_stream_reads_on_when_it_comes_back() {
+    let time = Some(std::time::Duration::from_secs(1));
+    let faults = vec![FaultRule::rate(Fault::Stall { after: 5, time }, 1.0)];
+    let model = ModelServer::start(Config { faults, ..Config::instant() }).unwrap();
+    let gateway = Gateway::with(&model.url(), &[("DASHPOT_GATEWAY_SSE__RESUME_GRACE_MS", "30000")]);
+    let ask = || curl(gateway.url(), CHAT, true, "--http1.1");
+    let mut killed = ask().stdout(Stdio::piped()).spawn().expect("curl is installed");
+    let mut lines = BufReader::new(killed.stdout.take().unwrap()).lines().map(Result::unwrap);
+    let (mut said, mut id) = (String::new(), String::new());
+    while said.matches("data: ").count() < 3 || !said.ends_with("\n\n") {
+        let line = lines.next().expect("curl ended before three events had come");
+        match line.strip_prefix("id: ") {
+            Some(next) => id = next.to_owned(),
+            None => said += &(line + "\n"),
+        }
+    }
+    killed.kill().unwrap();
+    killed.wait().unwrap();
+
+    let rest = support::run(ask().args(["--header", &format!("last-event-id: {id}")]));
+    let rest = String::from_utf8(rest).unwrap();
+    said.extend(rest.split_inclusive('\n').filter(|line| !line.starts_with("id: ")));
+    let oracle = ModelServer::start(Config::instant()).unwrap();
+    let whole = support::run(&mut curl(&oracle.url(), CHAT, true, "--http1.1"));
+    assert_eq!(said.as_bytes(), whole);
+    assert_eq!((model.stats().received, model.stats().aborted), (1, 0));
+}

@@ -58,7 +58,10 @@ impl Refusal {
             .increment(1);
         let mut response = Response::new(Body::from(dialect.error_body(code, &why)));
         *response.status_mut() = status;
-        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        // Caches keep some of these, as 404 and 410, unless they are told not to.
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         response
     }
 }

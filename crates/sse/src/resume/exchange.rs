@@ -1,6 +1,6 @@
 use bytes::Bytes;
 use dashpot_core::Rejection;
-use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
+use http::{HeaderValue, Response, StatusCode, header};
 use http_body::Body;
 
 use super::{
@@ -70,7 +70,7 @@ impl<St: Store> ResumeLayer<St> {
                 self.counters.count(|cells| &cells.over);
                 let mut answer = Response::new(ResumeBody::made(Bytes::new()));
                 *answer.status_mut() = StatusCode::NO_CONTENT;
-                answer
+                for_this_client(answer)
             }
             Found::Broken => self.refuse(BROKEN),
             Found::Gone => self.refuse(GONE),
@@ -80,6 +80,12 @@ impl<St: Store> ResumeLayer<St> {
     fn refuse<B>(&self, why: Rejection) -> Response<ResumeBody<B, St>> {
         self.counters.count(|cells| &cells.refused);
         tracing::debug!(why = why.reason(), "a client came back for nothing");
-        why.response(&HeaderMap::new()).map(|words| ResumeBody::made(words.into()))
+        for_this_client(why.problem().map(|words| ResumeBody::made(words.into())))
     }
+}
+
+/// Caches keep 204 and 410 unless they are told not to, and may give them to who asks for the stream anew.
+fn for_this_client<B>(mut answer: Response<B>) -> Response<B> {
+    answer.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    answer
 }

@@ -15,8 +15,11 @@ use super::{
     store::{Abandoned, End, Recorder},
 };
 
-/// So much is allocated at once for events with their ids.
+/// So much is allocated at once for small events with their ids.
 const ROOM: usize = 4 << 10;
+
+/// Larger ones are allocated alone, so that little room is left over where the next does not fit in.
+const SMALL: usize = ROOM / 8;
 
 /// Gives the events of one stream their ids.
 pub(super) struct Tape {
@@ -74,7 +77,8 @@ impl Tape {
     fn record<R: Recorder>(&mut self, recorder: &mut R) {
         while let Some(block) = self.blocks.next() {
             match block {
-                Block::Between(bytes) => recorder.append(None, bytes),
+                // A copy, as below: a part of a chunk would hold all of it.
+                Block::Between(bytes) => recorder.append(None, Bytes::copy_from_slice(&bytes)),
                 Block::Event(bytes, at) if bytes.len() <= self.max_event => {
                     let event = self.label(bytes, at);
                     recorder.append(Some(self.last.number), event);
@@ -147,21 +151,28 @@ impl Tape {
     fn flush<R: Recorder>(&mut self, recorder: &mut R) {
         let rest = self.blocks.take();
         if !rest.is_empty() {
-            recorder.append(None, rest);
+            recorder.append(None, Bytes::copy_from_slice(&rest));
         }
     }
 
     fn label(&mut self, block: BytesMut, at: usize) -> Bytes {
         self.last.number += 1;
         let needed = block.len() + "id: \n".len() + EventId::MAX_LEN;
-        if self.room.capacity() < needed {
-            self.room = BytesMut::with_capacity(needed.max(ROOM));
-        }
-        self.room.extend_from_slice(&block[..at]);
-        // It has room, so it cannot fail.
-        let _ = writeln!(self.room, "id: {}", self.last);
-        self.room.extend_from_slice(&block[at..]);
-        self.room.split().freeze()
+        let mut alone = BytesMut::new();
+        let room = if needed > SMALL {
+            alone.reserve(needed);
+            &mut alone
+        } else {
+            if self.room.capacity() < needed {
+                self.room = BytesMut::with_capacity(ROOM);
+            }
+            &mut self.room
+        };
+        room.extend_from_slice(&block[..at]);
+        // There is room, so it cannot fail.
+        let _ = writeln!(room, "id: {}", self.last);
+        room.extend_from_slice(&block[at..]);
+        room.split().freeze()
     }
 }
 

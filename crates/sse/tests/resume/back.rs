@@ -63,6 +63,7 @@ async fn who_has_it_all_is_told_so() {
     assert!(body.frame().await.is_none());
     let answer = upstream.back(&last).await;
     assert_eq!(answer.status(), 204);
+    assert_eq!(answer.headers()[header::CACHE_CONTROL], "no-store");
     assert!(answer.body().is_end_stream());
     // And may read it again.
     assert_eq!(rest(upstream.back(&first).await.into_body()).await, "data: 2\n\n");
@@ -135,6 +136,7 @@ async fn what_never_was_is_refused_and_nobody_asks_again() {
         assert_eq!(answer.status(), 410, "{id}");
         assert_eq!(answer.extensions().get::<Rejection>().unwrap().layer(), "resume");
         assert_eq!(answer.headers()[header::CONTENT_TYPE], "application/problem+json");
+        assert_eq!(answer.headers()[header::CACHE_CONTROL], "no-store");
         assert!(!answer.into_body().collect().await.unwrap().to_bytes().is_empty());
     }
     assert_eq!(upstream.handle.stats().refused, 3);

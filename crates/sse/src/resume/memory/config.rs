@@ -18,7 +18,7 @@ pub struct Memory {
 
 impl Memory {
     /// What an event takes beside its bytes.
-    pub const PER_EVENT: usize = 112;
+    pub const PER_EVENT: usize = 128;
 
     /// What a stream takes beside its events.
     pub const PER_STREAM: usize = 12 << 10;
