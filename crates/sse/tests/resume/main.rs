@@ -10,4 +10,6 @@ mod identity;
 mod memory;
 mod owner;
 mod pace;
+mod random;
+mod store;
 mod support;
