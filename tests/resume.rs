@@ -161,6 +161,10 @@ async fn many_clients_that_are_cut_off_at_once_all_get_every_event_once() {
         assert_eq!(events.expect("no task panics"), expected);
     }
     assert_eq!(upstream.stats().aborted, 0);
+    let shown = metrics(gateway.url()).await;
+    for line in ["gateway_resume_streams_active 0\n", "gateway_resume_streams_kept 300\n"] {
+        assert!(shown.contains(line), "{line}{shown}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -43,7 +43,8 @@ impl Blocks {
             let mark = if self.past_first_line || !self.held.starts_with(MARK) { 0 } else { MARK.len() };
             self.past_first_line = true;
             self.has_own_id |= is_id(&self.held[from + mark..end]);
-            if was_between && !self.framer.at_boundary() {
+            if was_between {
+                // So far: a comment's line is one more that is before the first field's.
                 self.first_field = from + mark;
             }
             if seen.0 > 0 {

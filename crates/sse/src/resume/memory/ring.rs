@@ -31,7 +31,7 @@ pub(super) struct Ring {
     written: u64,
     followers: Vec<Place>,
     next_follower: u64,
-    /// Since when there was no follower.
+    /// When the last follower left, if there is none.
     alone_since: Option<Instant>,
     gave_up: bool,
     end: Option<End>,
@@ -139,7 +139,6 @@ impl Ring {
     fn place(&mut self, at: u64, read: u64) -> u64 {
         let follower = self.next_follower;
         self.next_follower += 1;
-        self.alone_since = None;
         self.followers.push(Place { follower, at, read });
         follower
     }
