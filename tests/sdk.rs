@@ -123,12 +123,15 @@ mod through_the_gateways_own {
         [(OPENAI, "chat_streaming"), (OPENAI, "responses_streaming"), (ANTHROPIC, "messages_streaming")];
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn heartbeats_mean_nothing_to_the_sdks() {
-        for (script, case) in STREAMS {
+    async fn heartbeats_mean_nothing_to_the_sdks_nor_do_ids() {
+        const ON: [(&str, &str); 2] =
+            [("DASHPOT_GATEWAY_SSE__HEARTBEAT_MS", "10"), ("DASHPOT_GATEWAY_SSE__RESUME_GRACE_MS", "1000")];
+        let variables = [&ON[..1], &ON];
+        for ((script, case), variables) in STREAMS.iter().flat_map(|one| variables.map(|set| (*one, set))) {
             let (ttft_ms, gap_ms) = (Distribution::Constant(100.0), Distribution::Constant(30.0));
             let output_tokens = Distribution::Constant(10.0);
             let config = Config { ttft_ms, gap_ms, output_tokens, ..Config::default() };
-            run_with(script, case, "http1", config, &[("DASHPOT_GATEWAY_SSE__HEARTBEAT_MS", "10")]);
+            run_with(script, case, "http1", config, variables);
         }
     }
 

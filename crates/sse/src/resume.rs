@@ -38,6 +38,9 @@ use self::{exchange::Exchange, handle::Counters, id::EventId, owner::Owner};
 /// All other bytes stay as they are; events go out when they are whole. A stream whose first event has an `id` of its own,
 /// or that is compressed, or for which there is no room, passes as it is: to resume it is its server's business.
 ///
+/// SDKs that take a blank line for an event once they have seen an id, as OpenAI's and Anthropic's for Python, do not get
+/// along with ids in front of an upstream that writes comments with a blank line behind them. Heartbeats leave theirs out.
+///
 /// **Coming back.** A request with such an id as `Last-Event-ID` is answered here, whatever its method and body are, and
 /// not called inner: with what came after, and then live. Several may follow one stream at once, as a client that comes back
 /// before it was missed, or a second tab. 204 says that the stream is over and the client has all of it; a browser then

@@ -37,17 +37,17 @@ impl Blocks {
     pub(super) fn next(&mut self) -> Option<Block> {
         while let Some(end) = self.line_end() {
             let (from, was_between) = (self.line, self.framer.at_boundary());
-            let mut seen = Events(0);
+            let mut seen = Seen::default();
             self.framer.push(&self.held[from..end], &mut seen);
             (self.line, self.looked) = (end, end);
             let mark = if self.past_first_line || !self.held.starts_with(MARK) { 0 } else { MARK.len() };
             self.past_first_line = true;
-            self.has_own_id |= is_id(&self.held[from + mark..end]);
+            self.has_own_id |= seen.id;
             if was_between {
                 // So far: a comment's line is one more that is before the first field's.
                 self.first_field = from + mark;
             }
-            if seen.0 > 0 {
+            if seen.event {
                 return Some(Block::Event(self.cut(), self.first_field));
             }
         }
@@ -91,17 +91,22 @@ impl Blocks {
     }
 }
 
-fn is_id(line: &[u8]) -> bool {
-    matches!(line, [b'i', b'd', b':' | b'\r' | b'\n', ..])
+/// What a line completes.
+#[derive(Default)]
+struct Seen {
+    event: bool,
+    id: bool,
 }
 
-struct Events(u32);
-
-impl Sink for Events {
+impl Sink for Seen {
     fn data(&mut self, _: &[u8]) {}
 
     fn dispatch(&mut self, _: &[u8]) {
-        self.0 += 1;
+        self.event = true;
+    }
+
+    fn id(&mut self) {
+        self.id = true;
     }
 }
 

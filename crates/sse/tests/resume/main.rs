@@ -6,6 +6,7 @@
 mod back;
 mod contract;
 mod ends;
+mod heartbeat;
 mod identity;
 mod memory;
 mod owner;
