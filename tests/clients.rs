@@ -1,13 +1,20 @@
 //! Other people's clients of event streams see the same events through the gateway as straight from the server:
 //! `EventSource` in Chromium and in Node, and httpx-sse in Python.
 
+#![allow(clippy::print_stdout, reason = "how often was cut is worth reading")]
+
 mod support;
 
 use std::{
+    collections::BTreeSet,
     convert::Infallible,
+    io,
     path::Path,
     process::Command,
-    sync::atomic::{AtomicU64, Ordering::Relaxed},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
     time::Duration,
 };
 
@@ -22,7 +29,11 @@ use dashpot_wire::sse::{Event, Parser};
 use futures_util::{Stream, StreamExt, stream};
 use http::{HeaderMap, header};
 use support::Gateway;
-use tokio::{net::TcpListener, time::sleep};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+    time::sleep,
+};
 
 /// Type, last id, data.
 type Events = Vec<(String, String, String)>;
@@ -101,6 +112,92 @@ fn until_cut(last: u64) -> Vec<Result<String, &'static str>> {
         said.push(Err("cut"));
     }
     said
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn clients_whose_connection_is_cut_read_on_at_the_gateway_and_the_server_is_asked_once() {
+    let asked = &*Box::leak(Box::new(AtomicU64::new(0)));
+    let said = get(async move || {
+        asked.fetch_add(1, Relaxed);
+        let numbers = (1..=NUMBERED).map(|number| format!("data: {number}\n\n"));
+        let all =
+            ["retry: 10\n\n".into()].into_iter().chain(numbers).chain(["event: done\ndata: -\n\n".into()]);
+        // None has an id: the gateway's own is what clients come back with.
+        events(stream::iter(all).then(async |event| {
+            sleep(Duration::from_millis(10)).await;
+            Ok::<_, Infallible>(event)
+        }))
+    });
+    let server = serve(Router::new().route("/events", said)).await;
+    let resume = ("DASHPOT_GATEWAY_SSE__RESUME_GRACE_MS", "30000");
+    let gateway = Gateway::with(&server, &[resume, ("DASHPOT_GATEWAY_SSE__HEARTBEAT_MS", "5")]);
+    let number = |number: u64| ("message".into(), number.to_string());
+    let expected: Vec<_> = (1..=NUMBERED).map(number).chain([("done".into(), "-".into())]).collect();
+    for (name, client) in
+        [("Chromium", chromium as fn(&str, &str) -> Events), ("Node", node), ("httpx-sse", python)]
+    {
+        let cutter = Cutter::start(gateway.url()).await;
+        let (ids, seen): (BTreeSet<_>, Vec<_>) =
+            client(&cutter.url, "/events").into_iter().map(|(event, id, data)| (id, (event, data))).unzip();
+        let cuts = cutter.cuts.load(Relaxed);
+        println!("{name}: {} events, {cuts} cuts", seen.len());
+        assert_eq!(seen, expected, "{name}");
+        assert_eq!(ids.len(), expected.len(), "{name}: each event has an id of its own");
+        assert!(cuts > 2, "{name}: {cuts} cuts");
+        assert_eq!(asked.swap(0, Relaxed), 1, "{name}: the server is asked once");
+    }
+}
+
+/// Stands before a server and cuts each connection after so many bytes of its answer.
+struct Cutter {
+    url: String,
+    cuts: Arc<AtomicU64>,
+}
+
+impl Cutter {
+    /// Most of a head, and some events.
+    const BYTES: usize = 1000;
+
+    async fn start(server: &str) -> Self {
+        let server = server.strip_prefix("http://").expect("it is an address of HTTP").to_owned();
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("there is a free port");
+        let url = format!("http://{}", listener.local_addr().expect("it is bound"));
+        let cuts = Arc::new(AtomicU64::new(0));
+        let count = cuts.clone();
+        tokio::spawn(async move {
+            while let Ok((client, _)) = listener.accept().await {
+                let server = TcpStream::connect(&server).await.expect("the server listens");
+                let count = count.clone();
+                tokio::spawn(async move {
+                    if pass(client, server).await.is_ok_and(|passed| passed >= Self::BYTES) {
+                        count.fetch_add(1, Relaxed);
+                    }
+                });
+            }
+        });
+        Self { url, cuts }
+    }
+}
+
+/// Passes bytes both ways, until there were too many of the answer, or one of the two has ended.
+async fn pass(mut client: TcpStream, mut server: TcpStream) -> io::Result<usize> {
+    let (mut asked, mut answered, mut passed) = ([0; 1024], [0; 64], 0);
+    while passed < Cutter::BYTES {
+        tokio::select! {
+            read = client.read(&mut asked) => match read? {
+                0 => break,
+                length => server.write_all(&asked[..length]).await?,
+            },
+            read = server.read(&mut answered) => match read? {
+                0 => break,
+                length => {
+                    client.write_all(&answered[..length]).await?;
+                    passed += length;
+                }
+            },
+        }
+    }
+    Ok(passed)
 }
 
 /// The parts in small pieces.

@@ -136,6 +136,20 @@ mod through_the_gateways_own {
     }
 
     #[tokio::test(flavor = "multi_thread")]
+    async fn ids_to_come_back_with_and_heartbeats_among_them_mean_nothing_to_the_sdks() {
+        for (script, case) in STREAMS {
+            let (ttft_ms, gap_ms) = (Distribution::Constant(100.0), Distribution::Constant(30.0));
+            let output_tokens = Distribution::Constant(10.0);
+            let config = Config { ttft_ms, gap_ms, output_tokens, ..Config::default() };
+            let variables = [
+                ("DASHPOT_GATEWAY_SSE__HEARTBEAT_MS", "10"),
+                ("DASHPOT_GATEWAY_SSE__RESUME_GRACE_MS", "1000"),
+            ];
+            run_with(script, case, "http1", config, &variables);
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
     async fn a_stream_that_begins_with_an_error_is_tried_again_by_the_sdks_if_heads_wait() {
         for (script, case) in STREAMS {
             let faults = vec![FaultRule::next("stream-error;after=0".parse().unwrap(), 1)];
