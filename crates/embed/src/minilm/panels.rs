@@ -1,0 +1,134 @@
+use fearless_simd::{Simd, f32x16, prelude::*};
+
+/// How many columns of a matrix lie side by side.
+pub(super) const WIDTH: usize = 16;
+
+/// How many rows are multiplied at once: as many as have room in the registers of AVX2.
+const HEIGHT: usize = 6;
+
+/// A matrix as its multiplication reads it: sixteen columns side by side from the first row to the last, then the next
+/// sixteen. Columns that are wanting are zero.
+#[derive(Debug)]
+pub(super) struct Panels {
+    rows: usize,
+    data: Vec<[f32; WIDTH]>,
+}
+
+impl Panels {
+    /// Of the matrix of so many rows and columns whose element in a row and a column is `at(row, column)`.
+    #[inline(always)]
+    pub(super) fn new(rows: usize, columns: usize, at: impl Fn(usize, usize) -> f32) -> Self {
+        let mut panels = Self { rows: 0, data: Vec::new() };
+        panels.fill(rows, columns, at);
+        panels
+    }
+
+    /// The same in the memory of a matrix that is done with.
+    #[inline(always)]
+    pub(super) fn fill(&mut self, rows: usize, columns: usize, at: impl Fn(usize, usize) -> f32) {
+        self.rows = rows;
+        self.data.clear();
+        for first in (0..columns).step_by(WIDTH) {
+            self.data.extend((0..rows).map(|row| {
+                let mut columns_of_row = [0.0; WIDTH];
+                for (element, column) in columns_of_row.iter_mut().zip(first..columns) {
+                    *element = at(row, column);
+                }
+                columns_of_row
+            }));
+        }
+    }
+
+    pub(super) fn columns(&self) -> usize {
+        self.data.len().checked_div(self.rows).unwrap_or_default() * WIDTH
+    }
+}
+
+/// Rows of a matrix that lie one after the other, at a distance that may be longer than they are.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Rows<'a> {
+    pub(super) data: &'a [f32],
+    pub(super) count: usize,
+    pub(super) length: usize,
+    pub(super) stride: usize,
+}
+
+/// The product of `x` and a matrix of as many rows as those of `x` are long: a row for each, `stride` apart.
+///
+/// Each row comes out as if it were alone.
+#[inline(always)]
+pub(super) fn multiply<S: Simd>(
+    simd: S,
+    x: Rows<'_>,
+    matrix: &Panels,
+    bias: &[[f32; WIDTH]],
+    out: &mut [f32],
+    stride: usize,
+    scratch: &mut Vec<f32>,
+) {
+    debug_assert_eq!(x.length, matrix.rows);
+    let blocks = blocks(x.count);
+    gather(x, blocks.clone(), scratch);
+    for (panel, columns) in matrix.data.chunks_exact(matrix.rows).enumerate() {
+        let start = bias.get(panel).copied().unwrap_or_default();
+        for (row, height) in blocks.clone() {
+            let block = &scratch[row * x.length..][..height * x.length];
+            let out = &mut out[row * stride + panel * WIDTH..];
+            match height {
+                1 => kernel::<S, 1>(simd, block, columns, start, out, stride),
+                2 => kernel::<S, 2>(simd, block, columns, start, out, stride),
+                3 => kernel::<S, 3>(simd, block, columns, start, out, stride),
+                4 => kernel::<S, 4>(simd, block, columns, start, out, stride),
+                5 => kernel::<S, 5>(simd, block, columns, start, out, stride),
+                _ => kernel::<S, HEIGHT>(simd, block, columns, start, out, stride),
+            }
+        }
+    }
+}
+
+/// Rows in blocks of about the same height, at most [`HEIGHT`]: the first row and the height of each.
+fn blocks(rows: usize) -> impl Iterator<Item = (usize, usize)> + Clone {
+    let count = rows.div_ceil(HEIGHT);
+    (0..count).map(move |block| {
+        let first = block * rows / count;
+        (first, (block + 1) * rows / count - first)
+    })
+}
+
+/// The rows of each block with their first elements side by side, then their second.
+#[inline(always)]
+fn gather(x: Rows<'_>, blocks: impl Iterator<Item = (usize, usize)>, scratch: &mut Vec<f32>) {
+    scratch.clear();
+    scratch.resize(x.count * x.length, 0.0);
+    for (first, height) in blocks {
+        let block = &mut scratch[first * x.length..][..height * x.length];
+        for row in 0..height {
+            let from = &x.data[(first + row) * x.stride..][..x.length];
+            for (to, from) in block[row..].iter_mut().step_by(height).zip(from) {
+                *to = *from;
+            }
+        }
+    }
+}
+
+#[inline(always)]
+fn kernel<S: Simd, const H: usize>(
+    simd: S,
+    block: &[f32],
+    columns: &[[f32; WIDTH]],
+    start: [f32; WIDTH],
+    out: &mut [f32],
+    stride: usize,
+) {
+    let start: f32x16<S> = start.simd_into(simd);
+    let mut sums = [start; H];
+    for (elements, columns) in block.as_chunks::<H>().0.iter().zip(columns) {
+        let columns = simd.load_array_ref_f32x16(columns);
+        for (sum, element) in sums.iter_mut().zip(elements) {
+            *sum = columns.mul_add(f32x16::splat(simd, *element), *sum);
+        }
+    }
+    for (row, sum) in sums.iter().enumerate() {
+        sum.store_slice(&mut out[row * stride..][..WIDTH]);
+    }
+}
