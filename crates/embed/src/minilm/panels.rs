@@ -3,9 +3,6 @@ use fearless_simd::{Simd, f32x16, prelude::*};
 /// How many columns of a matrix lie side by side.
 pub(super) const WIDTH: usize = 16;
 
-/// How many rows are multiplied at once: as many as have room in the registers of AVX2.
-const HEIGHT: usize = 6;
-
 /// A matrix as its multiplication reads it: sixteen columns side by side from the first row to the last, then the next
 /// sixteen. Columns that are wanting are zero.
 #[derive(Debug)]
@@ -53,6 +50,23 @@ pub(super) struct Rows<'a> {
     pub(super) stride: usize,
 }
 
+/// Whether a register holds all columns of a panel. Then twelve rows are multiplied at once, else six: so their sums stay
+/// in registers, of which AVX-512 has 32 and AVX2 has 16.
+#[inline(always)]
+fn is_wide<S: Simd>() -> bool {
+    S::f32s::LEN >= WIDTH
+}
+
+macro_rules! of_height {
+    ($height:expr, $arguments:tt, $($known:literal)+) => {
+        match $height {
+            $($known => of_height!(kernel $known $arguments),)+
+            _ => unreachable!("blocks are not higher"),
+        }
+    };
+    (kernel $known:literal ($($argument:ident),+)) => { kernel::<S, $known>($($argument),+) };
+}
+
 /// The product of `x` and a matrix of as many rows as those of `x` are long: a row for each, `stride` apart.
 ///
 /// Each row comes out as if it were alone.
@@ -67,28 +81,26 @@ pub(super) fn multiply<S: Simd>(
     scratch: &mut Vec<f32>,
 ) {
     debug_assert_eq!(x.length, matrix.rows);
-    let blocks = blocks(x.count);
+    let blocks = blocks(x.count, if is_wide::<S>() { 12 } else { 6 });
     gather(x, blocks.clone(), scratch);
     for (panel, columns) in matrix.data.chunks_exact(matrix.rows).enumerate() {
         let start = bias.get(panel).copied().unwrap_or_default();
         for (row, height) in blocks.clone() {
             let block = &scratch[row * x.length..][..height * x.length];
             let out = &mut out[row * stride + panel * WIDTH..];
-            match height {
-                1 => kernel::<S, 1>(simd, block, columns, start, out, stride),
-                2 => kernel::<S, 2>(simd, block, columns, start, out, stride),
-                3 => kernel::<S, 3>(simd, block, columns, start, out, stride),
-                4 => kernel::<S, 4>(simd, block, columns, start, out, stride),
-                5 => kernel::<S, 5>(simd, block, columns, start, out, stride),
-                _ => kernel::<S, HEIGHT>(simd, block, columns, start, out, stride),
+            // A constant, so that only what is used of the arms is compiled: the others would cost registers.
+            if is_wide::<S>() {
+                of_height!(height, (simd, block, columns, start, out, stride), 1 2 3 4 5 6 7 8 9 10 11 12);
+            } else {
+                of_height!(height, (simd, block, columns, start, out, stride), 1 2 3 4 5 6);
             }
         }
     }
 }
 
-/// Rows in blocks of about the same height, at most [`HEIGHT`]: the first row and the height of each.
-fn blocks(rows: usize) -> impl Iterator<Item = (usize, usize)> + Clone {
-    let count = rows.div_ceil(HEIGHT);
+/// Rows in blocks of about the same height, at most so high: the first row and the height of each.
+fn blocks(rows: usize, height: usize) -> impl Iterator<Item = (usize, usize)> + Clone {
+    let count = rows.div_ceil(height);
     (0..count).map(move |block| {
         let first = block * rows / count;
         (first, (block + 1) * rows / count - first)
@@ -123,7 +135,7 @@ fn kernel<S: Simd, const H: usize>(
     let start: f32x16<S> = start.simd_into(simd);
     let mut sums = [start; H];
     for (elements, columns) in block.as_chunks::<H>().0.iter().zip(columns) {
-        let columns = simd.load_array_ref_f32x16(columns);
+        let columns = f32x16::load_array_ref(simd, columns);
         for (sum, element) in sums.iter_mut().zip(elements) {
             *sum = columns.mul_add(f32x16::splat(simd, *element), *sum);
         }
