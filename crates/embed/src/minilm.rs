@@ -66,7 +66,8 @@ impl MiniLm {
 
         let window = sentence_bert.max_seq_length;
         if !(2..=encoder.positions()).contains(&window) {
-            let reason = format!("max_seq_length is {window}, and there are {} positions", encoder.positions());
+            let reason =
+                format!("max_seq_length is {window}, and there are {} positions", encoder.positions());
             return Err(LoadError::new(&folder.join("sentence_bert_config.json"), reason));
         }
         if tokenizer.highest() as usize >= encoder.vocabulary() {

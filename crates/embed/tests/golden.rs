@@ -41,7 +41,7 @@ fn vectors_are_those_of_the_reference() {
 #[test]
 fn speed() {
     let model = model();
-    for text in ["How do I reset my password on this site?", &"word ".repeat(100), ] {
+    for text in ["How do I reset my password on this site?", &"word ".repeat(100)] {
         let text: Arc<str> = text.into();
         for n in [1usize] {
             let texts = vec![text.clone(); n];

@@ -126,7 +126,9 @@ impl Encoder {
         let hidden = self.config.hidden_size;
         let mut x = Vec::with_capacity(texts.iter().map(|text| text.len()).sum::<usize>() * hidden);
         for text in texts {
-            for (token, position) in text.iter().zip(self.positions[..text.len() * hidden].chunks_exact(hidden)) {
+            for (token, position) in
+                text.iter().zip(self.positions[..text.len() * hidden].chunks_exact(hidden))
+            {
                 let word = &self.words[*token as usize * hidden..][..hidden];
                 x.extend(word.iter().zip(position).map(|(word, position)| word + position));
             }

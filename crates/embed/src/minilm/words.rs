@@ -64,7 +64,8 @@ impl Normalizer {
                     word.push(c, span.clone());
                 }
             };
-            let mut put_lower = |c: char| if self.lowercase { c.to_lowercase().for_each(&mut put) } else { put(c) };
+            let mut put_lower =
+                |c: char| if self.lowercase { c.to_lowercase().for_each(&mut put) } else { put(c) };
             if strips {
                 decompose_canonical(c, |c| {
                     if !c.is_mark_nonspacing() {
