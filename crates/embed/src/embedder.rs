@@ -49,7 +49,6 @@ impl Embedder {
     }
 
     /// Other numbers than those.
-    #[must_use]
     pub fn builder() -> EmbedderBuilder {
         EmbedderBuilder { threads: 1, waiting: 32 }
     }

@@ -5,6 +5,7 @@ use super::{
     attention::Attention,
     linear::Linear,
     math,
+    panels::WIDTH,
     weights::{Norm, Unfit, Weights},
 };
 
@@ -40,9 +41,14 @@ impl Config {
                 return Err(Unfit(format!("{name} is {is:?}, and only {expected:?} is known")));
             }
         }
-        let heads = self.num_attention_heads;
-        if heads == 0 || self.hidden_size == 0 || !self.hidden_size.is_multiple_of(heads) {
-            return Err(Unfit(format!("{heads} heads do not share {} dimensions", self.hidden_size)));
+        let (heads, hidden) = (self.num_attention_heads, self.hidden_size);
+        // What a head sees is written in whole panels, and beside it is what the next one sees.
+        if heads == 0 || hidden == 0 || !hidden.is_multiple_of(heads.saturating_mul(WIDTH)) {
+            let reason = format!("{heads} heads do not share {hidden} dimensions in multiples of {WIDTH}");
+            return Err(Unfit(reason));
+        }
+        if self.intermediate_size == 0 {
+            return Err(Unfit("intermediate_size is 0".into()));
         }
         Ok(())
     }
