@@ -1,4 +1,5 @@
 //! Threads that embed: what waits, what is refused, what is skipped, and what a panic breaks.
+#![allow(clippy::unwrap_used, reason = "a test")]
 
 use std::{
     sync::{

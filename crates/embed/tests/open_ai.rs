@@ -1,4 +1,5 @@
 //! An embeddings upstream, asked as OpenAI's is.
+#![allow(clippy::unwrap_used, reason = "a test")]
 
 use std::{convert::Infallible, error::Error, sync::Arc};
 
