@@ -1,5 +1,6 @@
 //! An embeddings upstream over HTTP, asked through hyper's client and a limit: a server that answers as OpenAI's does,
 //! with all that a client can be wrong about.
+#![allow(clippy::unwrap_used, reason = "a test")]
 
 use std::sync::Arc;
 
@@ -9,14 +10,17 @@ use bytes::Bytes;
 use dashpot::{
     core::Embedding,
     embed::{OpenAiEmbedder, UpstreamError},
-    limit::LimitLayer,
+    limit::{Limit, LimitLayer},
 };
 use http::{HeaderMap, HeaderValue, StatusCode, Uri};
 use http_body_util::Full;
-use hyper_util::{client::legacy::Client, rt::TokioExecutor};
+use hyper_util::{
+    client::legacy::{Client, connect::HttpConnector},
+    rt::TokioExecutor,
+};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
-use tower::{Service, ServiceBuilder, ServiceExt};
+use tower::{ServiceBuilder, ServiceExt};
 
 /// How many texts a request may have.
 const MOST: usize = 2_048;
@@ -74,19 +78,9 @@ async fn server() -> Uri {
 
 type Asked = Result<Vec<Option<Embedding>>, Box<dyn std::error::Error + Send + Sync>>;
 
-fn embedder(
-    uri: Uri,
-    model: &str,
-    key: &'static str,
-) -> OpenAiEmbedder<
-    impl Service<
-        http::Request<Full<Bytes>>,
-        Response = http::Response<
-            impl http_body::Body<Error: Into<Box<dyn std::error::Error + Send + Sync>>>,
-        >,
-        Error: Into<Box<dyn std::error::Error + Send + Sync>>,
-    > + Clone,
-> {
+type Upstream = Limit<Client<HttpConnector, Full<Bytes>>>;
+
+fn embedder(uri: Uri, model: &str, key: &'static str) -> OpenAiEmbedder<Upstream> {
     let client = ServiceBuilder::new()
         .layer(LimitLayer::new())
         .service(Client::builder(TokioExecutor::new()).build_http::<Full<Bytes>>());
