@@ -11,7 +11,7 @@
 #[cfg(feature = "peers")]
 use std::process::Command;
 use std::{
-    env,
+    env, fs,
     hint::black_box,
     path::{Path, PathBuf},
     sync::Arc,
@@ -38,12 +38,14 @@ fn main() {
         Ok(model) => model,
         Err(error) => return println!("{error}; `cargo xtask setup` fetches it"),
     };
-    println!("loaded within {:.0?}, {}", Instant::now() - before, model.id());
+    println!("{} loaded within {:.0?}", model.id(), Instant::now() - before);
+    println!("{:.0} MB in memory, at most {:.0} while it was loaded", memory("VmRSS:"), memory("VmHWM:"));
     println!("{:48} {:>10} {:>10}", "milliseconds for each text", "least", "median");
 
     let sentence: Arc<str> = "How do I reset my password on this site?".into();
     let words = |count| "word ".repeat(count).into();
-    let texts: [(_, Arc<str>); 3] = [("12", sentence.clone()), ("102", words(100)), ("256", words(254))];
+    let texts: [(_, Arc<str>); 4] =
+        [("12", sentence.clone()), ("34", words(32)), ("102", words(100)), ("256", words(254))];
     for (tokens, text) in texts {
         let times = times(|| drop(black_box(model.embed(&[text.clone()]))));
         print(&format!("MiniLm, {tokens} tokens"), &times, 1);
@@ -58,6 +60,13 @@ fn main() {
     onnxruntime(target, &folder);
     #[cfg(not(feature = "peers"))]
     let _: &Path = target;
+}
+
+/// Of this process, where the kernel tells.
+fn memory(name: &str) -> f64 {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let kib = status.lines().find_map(|line| line.strip_prefix(name)?.trim().strip_suffix(" kB"));
+    kib.and_then(|kib| kib.parse().ok()).map_or(f64::NAN, |kib: f64| kib * 1024.0 / 1e6)
 }
 
 #[allow(clippy::print_stdout, reason = "the report of a bench")]
