@@ -14,6 +14,7 @@ use std::{
     env, fs,
     hint::black_box,
     path::{Path, PathBuf},
+    slice,
     sync::Arc,
     time::Duration,
 };
@@ -47,7 +48,7 @@ fn main() {
     let texts: [(_, Arc<str>); 4] =
         [("12", sentence.clone()), ("34", words(32)), ("102", words(100)), ("256", words(254))];
     for (tokens, text) in texts {
-        let times = times(|| drop(black_box(model.embed(&[text.clone()]))));
+        let times = times(|| drop(black_box(model.embed(slice::from_ref(&text)))));
         print(&format!("MiniLm, {tokens} tokens"), &times, 1);
     }
     for count in [2, 4, 8, 16, 32] {

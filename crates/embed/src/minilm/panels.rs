@@ -144,3 +144,44 @@ fn kernel<S: Simd, const H: usize>(
         sum.store_slice(&mut out[row * stride..][..WIDTH]);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use fearless_simd::{Level, dispatch};
+
+    use super::*;
+
+    /// All that this machine can be taken for.
+    fn levels() -> Vec<Level> {
+        let level = Level::new();
+        let mut levels = vec![Level::baseline(), level];
+        #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
+        levels
+            .extend(level.as_sse4_2().map(Level::Sse4_2).into_iter().chain(level.as_avx2().map(Level::Avx2)));
+        levels
+    }
+
+    #[test]
+    fn a_product_is_the_same_on_every_machine_and_at_every_height() {
+        let number = |i: usize, j: usize| ((i * 31 + j * 17) % 23) as f32 / 4.0 - 2.0;
+        for level in levels() {
+            for (rows, length, columns) in (1..=26).flat_map(|rows| [(rows, 7, 16), (rows, 16, 41)]) {
+                let stride = length + 3;
+                let data: Vec<_> = (0..rows * stride).map(|i| number(i / stride, i % stride)).collect();
+                let matrix = Panels::new(length, columns, |row, column| number(column, row));
+                let bias: Vec<_> = (0..matrix.columns() / WIDTH).map(|panel| [panel as f32; WIDTH]).collect();
+                let mut out = vec![f32::NAN; rows * matrix.columns()];
+                let x = Rows { data: &data, count: rows, length, stride };
+                let width = matrix.columns();
+                dispatch!(level, simd => multiply(simd, x, &matrix, &bias, &mut out, width, &mut Vec::new()));
+                for (row, out) in out.chunks_exact(width).enumerate() {
+                    for (column, out) in out[..columns].iter().enumerate() {
+                        // Of quarters and small, so that no order of the sum rounds.
+                        let sum: f32 = (0..length).map(|i| number(row, i) * number(column, i)).sum();
+                        assert_eq!(*out, sum + (column / WIDTH) as f32, "{level:?} {rows} {row} {column}");
+                    }
+                }
+            }
+        }
+    }
+}
