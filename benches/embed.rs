@@ -103,7 +103,7 @@ fn through_a_thread(model: MiniLm, text: Arc<str>) {
 #[allow(clippy::print_stdout, reason = "the report of a bench")]
 fn onnxruntime(target: &Path, folder: &Path) {
     let python = env::var_os("DASHPOT_PYTHON").map_or_else(|| target.join("venv/bin/python"), PathBuf::from);
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/embed/onnx.py");
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/embed/peer.py");
     let ran = Command::new(&python).arg(script).arg(folder.join("model.onnx")).arg(RUNS.to_string()).status();
     if !ran.is_ok_and(|status| status.success()) {
         println!("onnxruntime: not measured, {} has no such package", python.display());

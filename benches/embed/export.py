@@ -1,4 +1,4 @@
-"""Makes model.onnx beside a model's weights, for onnx.py.
+"""Makes model.onnx beside a model's weights, for peer.py.
 
     pip install torch transformers onnx
     python export.py FOLDER_OF_THE_MODEL

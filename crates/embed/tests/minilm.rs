@@ -84,6 +84,35 @@ fn a_text_beyond_the_window_is_none_and_the_next_is_read() {
 }
 
 #[test]
+fn texts_of_100_kb_are_read_or_refused_and_no_more() {
+    let units = [
+        "[SEP]",
+        "[SEP",
+        "[CLS] ",
+        "\u{301}",
+        "e\u{301}",
+        "\u{0}",
+        "\u{fffd} ",
+        "\u{1f468}\u{200d}",
+        "\u{4e00}",
+        "İ",
+        ".",
+        " a",
+        "##",
+        "\u{ac00}",
+        "\u{fdfa}",
+        "\u{1d15e}",
+        "zq",
+    ];
+    for unit in units {
+        let text = unit.repeat(100_000 / unit.len());
+        // What is seen of it: nothing, one word that is not known, or too much.
+        let tokens = embed(&text).map(|embedding| embedding.tokens().unwrap().iter().count());
+        assert!(tokens.is_none_or(|count| count <= 1), "{unit:?} {tokens:?}");
+    }
+}
+
+#[test]
 fn texts_that_mean_the_same_are_near() {
     let [asked, same, other] =
         ["How do I reset my password?", "I forgot my password, how can I change it?", "Best pizza in Rome"]
