@@ -43,7 +43,7 @@ fn vectors_are_those_of_the_reference() {
         let (Some(ours), Some(theirs)) = (ours, &golden.vector) else { continue };
         for (ours, theirs) in ours.vector().iter().zip(theirs) {
             worst = worst.max((ours - theirs).abs());
-            assert!((ours - theirs).abs() < 1e-4, "{:?}: {ours} {theirs}", golden.text);
+            assert!((ours - theirs).abs() < 1e-5, "{:?}: {ours} {theirs}", golden.text);
         }
     }
     println!("{} texts, and the largest difference of a number is {worst:e}", golden.len());
