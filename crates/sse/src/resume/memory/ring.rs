@@ -24,9 +24,8 @@ pub(super) struct Ring {
     /// The place in the stream of the first entry, and of the one after the last.
     first: u64,
     next: u64,
-    /// The number of the last event, and of the last that fell out.
+    /// The number of the last event.
     last_event: u64,
-    lost_event: u64,
     /// All bytes so far.
     written: u64,
     followers: Vec<Place>,
@@ -82,7 +81,6 @@ impl Ring {
             first: 0,
             next: 0,
             last_event: 0,
-            lost_event: 0,
             written: 0,
             followers: Vec::new(),
             next_follower: 0,
@@ -109,7 +107,6 @@ impl Ring {
         while self.cost > self.capacity && self.first < read {
             let Some(lost) = self.entries.pop_front() else { break };
             self.cost -= lost.bytes.len() + Memory::PER_EVENT;
-            self.lost_event = lost.event;
             self.first += 1;
         }
     }
@@ -121,7 +118,9 @@ impl Ring {
 
     /// A follower of what comes after event number `after`.
     pub(super) fn join(&mut self, after: u64) -> Join {
-        if self.gave_up || after > self.last_event || after < self.lost_event {
+        // What stands before an event may have fallen out without it.
+        let first_event = self.entries.front().map_or(self.last_event + 1, |entry| entry.event);
+        if self.gave_up || after > self.last_event || after + 1 < first_event {
             return Join::Gone;
         }
         let skipped = self.entries.partition_point(|entry| entry.event <= after);

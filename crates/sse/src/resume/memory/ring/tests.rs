@@ -103,3 +103,19 @@ fn nobody_comes_back_to_what_was_given_up() {
     ring.leave(follower, crate::watch::now());
     assert_eq!(ring.wanted(GRACE), Wanted::Never);
 }
+
+#[test]
+fn a_comment_that_is_no_longer_kept_is_no_event_that_is_missed() {
+    let mut ring = ring(0);
+    let follower = ring.follow();
+    for event in 1..=3 {
+        ring.append(None, Bytes::from_static(b": comment\n"));
+        ring.append(Some(event), Bytes::from_static(b"0123456789"));
+        read(&mut ring, follower);
+    }
+    // The comment before the second is the last that fell out.
+    ring.append(None, Bytes::from_static(b": comment\n"));
+    let Join::Follower(back) = ring.join(1) else { panic!("events 2 and 3 are there") };
+    assert_eq!(read(&mut ring, back), 4);
+    assert_eq!(ring.join(0), Join::Gone);
+}
