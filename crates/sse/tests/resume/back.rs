@@ -70,6 +70,21 @@ async fn who_has_it_all_is_told_so() {
     assert_eq!((upstream.handle.stats().over, upstream.handle.stats().resumed), (1, 1));
 }
 
+/// Else a browser would come back for it again and again, until it is forgotten.
+#[tokio::test(start_paused = true)]
+async fn what_stands_behind_the_last_event_is_nothing_to_come_back_for() {
+    for behind in ["\n", ": bye\n\n", "event: x\n\n", "data: cut"] {
+        let upstream = Upstream::new([script(numbered(1..=2)).data(behind)]);
+        let mut body = upstream.begin().await;
+        let (first, _) = event(&mut body).await;
+        let (last, _) = event(&mut body).await;
+        assert_eq!(rest(body).await, behind);
+        settle().await;
+        assert_eq!(upstream.back(&last).await.status(), 204, "{behind:?}");
+        assert_eq!(rest(upstream.back(&first).await.into_body()).await, format!("data: 2\n\n{behind}"));
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn two_may_follow_one_stream_at_once() {
     let later = Trigger::new();

@@ -123,15 +123,16 @@ impl Ring {
         if self.gave_up || after > self.last_event || after + 1 < first_event {
             return Join::Gone;
         }
-        let skipped = self.entries.partition_point(|entry| entry.event <= after);
-        let left: usize = self.entries.range(skipped..).map(|entry| entry.bytes.len()).sum();
-        if left == 0 {
+        if after == self.last_event {
+            // What may stand behind the last event is none, and nothing to come back for.
             match self.end {
                 Some(End::Complete(None)) => return Join::Over,
                 Some(End::Broken) => return Join::Broken,
                 Some(End::Complete(Some(_))) | None => {}
             }
         }
+        let skipped = self.entries.partition_point(|entry| entry.event <= after);
+        let left: usize = self.entries.range(skipped..).map(|entry| entry.bytes.len()).sum();
         Join::Follower(self.place(self.first + skipped as u64, self.written - left as u64))
     }
 
