@@ -81,3 +81,21 @@ async fn a_body_that_is_over_before_it_begins_takes_no_room() {
     assert!(upstream.begin().await.is_end_stream());
     assert_eq!((upstream.store.bytes(), upstream.handle.stats().no_room), (0, 0));
 }
+
+/// Each frame is small, so what came with the last one is no excuse.
+#[tokio::test(start_paused = true)]
+async fn a_client_that_does_not_read_has_no_more_kept_than_there_is_room_for() {
+    for frame in ["data: 1\n\n", ":\n"] {
+        let frames = std::iter::once("data: 0\n\n".into()).chain((0..20_000).map(|_| frame.to_owned()));
+        let body = script(frames.collect());
+        let probe = body.probe();
+        let upstream = Upstream::within(room_for_one(), [body]);
+        let mut stuck = upstream.begin().await;
+        event(&mut stuck).await;
+        settle().await;
+        // None costs less than this.
+        let most = room_for_one().stream_bytes / Memory::PER_EVENT + 2;
+        assert!(probe.frames() <= most as u64, "{} of {frame:?}, {most} have room", probe.frames());
+        assert!(rest(stuck).await.ends_with(frame));
+    }
+}

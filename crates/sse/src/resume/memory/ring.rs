@@ -26,7 +26,7 @@ pub(super) struct Ring {
     next: u64,
     /// The number of the last event.
     last_event: u64,
-    /// All bytes so far.
+    /// What all entries so far have cost.
     written: u64,
     followers: Vec<Place>,
     next_follower: u64,
@@ -43,12 +43,18 @@ struct Entry {
     bytes: Bytes,
 }
 
+impl Entry {
+    fn cost(&self) -> usize {
+        self.bytes.len() + Memory::PER_EVENT
+    }
+}
+
 /// Where a follower is.
 #[derive(Debug)]
 struct Place {
     follower: u64,
     at: u64,
-    /// All bytes before that.
+    /// What all before that have cost.
     read: u64,
 }
 
@@ -97,16 +103,17 @@ impl Ring {
     /// Adds an event, or what stands between two.
     pub(super) fn append(&mut self, event: Option<u64>, bytes: Bytes) {
         self.last_event = event.unwrap_or(self.last_event);
-        self.cost += bytes.len() + Memory::PER_EVENT;
-        self.written += bytes.len() as u64;
+        let entry = Entry { event: event.unwrap_or(self.last_event + 1), bytes };
+        self.cost += entry.cost();
+        self.written += entry.cost() as u64;
         self.next += 1;
-        self.entries.push_back(Entry { event: event.unwrap_or(self.last_event + 1), bytes });
+        self.entries.push_back(entry);
         // Only what the fastest has read makes room: what nobody has read may be asked for. With nobody there nothing is
         // lost at all, since what was read may not have arrived.
         let read = self.fastest().map_or(0, |place| place.at);
         while self.cost > self.capacity && self.first < read {
             let Some(lost) = self.entries.pop_front() else { break };
-            self.cost -= lost.bytes.len() + Memory::PER_EVENT;
+            self.cost -= lost.cost();
             self.first += 1;
         }
     }
@@ -132,7 +139,7 @@ impl Ring {
             }
         }
         let skipped = self.entries.partition_point(|entry| entry.event <= after);
-        let left: usize = self.entries.range(skipped..).map(|entry| entry.bytes.len()).sum();
+        let left: usize = self.entries.range(skipped..).map(Entry::cost).sum();
         Join::Follower(self.place(self.first + skipped as u64, self.written - left as u64))
     }
 
@@ -159,7 +166,7 @@ impl Ring {
             return self.end.clone().map(Next::End);
         };
         place.at += 1;
-        place.read += entry.bytes.len() as u64;
+        place.read += entry.cost() as u64;
         Some(Next::Bytes(entry.bytes.clone()))
     }
 
@@ -171,7 +178,8 @@ impl Ring {
     pub(super) fn wanted(&self, grace: Duration) -> Wanted {
         if let Some(fastest) = self.fastest() {
             let waiting = self.written - fastest.read;
-            return if waiting < AHEAD { Wanted::Yes } else { Wanted::No };
+            // What waits cannot fall out, so it must not be more than there is room for.
+            return if waiting < AHEAD.min(self.capacity as u64) { Wanted::Yes } else { Wanted::No };
         }
         match self.alone_since {
             _ if self.gave_up => Wanted::Never,

@@ -45,8 +45,9 @@ fn nothing_is_lost_while_nobody_is_there() {
     // What came with the last frame.
     ring.append(Some(5), Bytes::from_static(b"0123456789"));
     let Join::Follower(back) = ring.join(0) else { panic!("it is all there") };
-    assert_eq!(ring.wanted(GRACE), Wanted::Yes);
+    assert_eq!(ring.wanted(GRACE), Wanted::No, "it is full of what is still to be read");
     assert_eq!(read(&mut ring, back), 5);
+    assert_eq!(ring.wanted(GRACE), Wanted::Yes);
 }
 
 #[test]
