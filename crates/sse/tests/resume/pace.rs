@@ -3,8 +3,9 @@
 use dashpot_sse::resume::{Memory, Overtaken};
 use dashpot_testkit::body::Scripted;
 use http_body_util::BodyExt;
+use tokio::time::Instant;
 
-use crate::support::{SECOND, Upstream, event, rest, script, settle};
+use crate::support::{SECOND, Upstream, event, numbered, rest, script, settle};
 
 /// Frames of one event each, of a thousand bytes.
 fn thousands(count: u32) -> Scripted {
@@ -73,6 +74,30 @@ async fn a_follower_that_does_not_read_holds_up_no_other() {
     let back = upstream.back(&id).await.into_body();
     assert_eq!(rest(back).await.matches("data: ").count(), 99);
     drop(dead);
+}
+
+/// Each that waits costs each event a look at it, so one client could make a stream slow for all.
+#[tokio::test(start_paused = true)]
+async fn of_too_many_followers_the_oldest_makes_place() {
+    let upstream = Upstream::within(small(), [script(numbered(1..=1)).wait(SECOND).data("data: 2\n\n")]);
+    let mut first = upstream.begin().await;
+    let (id, _) = event(&mut first).await;
+    let first = tokio::spawn(async move {
+        let error = first.frame().await.unwrap().unwrap_err();
+        (error.downcast_ref() == Some(&Overtaken), Instant::now())
+    });
+    let mut others = Vec::new();
+    for _ in 0..32 {
+        settle().await;
+        assert!(!first.is_finished(), "after {}", others.len());
+        others.push(upstream.back(&id).await.into_body());
+    }
+    let now = Instant::now();
+    assert_eq!(first.await.unwrap(), (true, now), "and is told at once");
+    for other in others {
+        assert_eq!(rest(other).await, "data: 2\n\n");
+    }
+    assert_eq!(upstream.handle.stats().ended, 1);
 }
 
 #[tokio::test(start_paused = true)]

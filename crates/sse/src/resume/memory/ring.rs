@@ -14,6 +14,9 @@ use crate::resume::store::{End, Next};
 /// So much may wait for the fastest follower before the upstream is read on: about what a server writes at once.
 const AHEAD: u64 = 16 << 10;
 
+/// So many may follow one stream: each event looks at each of them.
+const FOLLOWERS: usize = 32;
+
 /// The newest part of one stream, and where its followers are. Told the time; wakes nobody.
 #[derive(Debug)]
 pub(super) struct Ring {
@@ -144,6 +147,10 @@ impl Ring {
     }
 
     fn place(&mut self, at: u64, read: u64) -> u64 {
+        if self.followers.len() == FOLLOWERS {
+            // The oldest is most likely one that is gone and not yet missed.
+            self.followers.remove(0);
+        }
         let follower = self.next_follower;
         self.next_follower += 1;
         self.followers.push(Place { follower, at, read });
@@ -152,16 +159,19 @@ impl Ring {
 
     /// A follower leaves.
     pub(super) fn leave(&mut self, follower: u64, now: Instant) {
+        let before = self.followers.len();
         self.followers.retain(|place| place.follower != follower);
-        if self.followers.is_empty() {
+        if self.followers.is_empty() && before > 0 {
             self.alone_since = Some(now);
         }
     }
 
     /// What comes next for a follower, if it is there.
     pub(super) fn read(&mut self, follower: u64) -> Option<Next> {
-        let place = self.followers.iter_mut().find(|place| place.follower == follower)?;
-        let Some(at) = place.at.checked_sub(self.first) else { return Some(Next::Overtaken) };
+        let place = self.followers.iter_mut().find(|place| place.follower == follower);
+        // It is too slow, or had to make place.
+        let Some(place) = place.filter(|place| place.at >= self.first) else { return Some(Next::Overtaken) };
+        let at = place.at - self.first;
         let Some(entry) = self.entries.get(usize::try_from(at).ok()?) else {
             return self.end.clone().map(Next::End);
         };
