@@ -114,6 +114,16 @@ async fn none_comes_inside_an_event() {
     assert_eq!(handle.sent(), 1);
 }
 
+/// To OpenAI's Python library a blank line behind it is an event without data.
+#[tokio::test(start_paused = true)]
+async fn none_comes_in_a_block_that_has_only_said_when_to_try_again() {
+    let answer = events(Scripted::new().data("retry: 5\n").wait(20 * SECOND).data("data: a\n\n").forever());
+    let (answer, handle) = beating(post("/"), answer).await;
+    let seen = frames(&mut answer.into_body(), 40).await;
+    assert_eq!(seen, at(&[(0.0, "retry: 5\n"), (20.0, "data: a\n\n"), (35.0, BEAT)]));
+    assert_eq!(handle.sent(), 1);
+}
+
 #[tokio::test(start_paused = true)]
 async fn none_comes_after_the_stream_has_said_how_it_ended() {
     for (path, last) in [(CHAT, DONE), (MESSAGES, OVERLOADED)] {
