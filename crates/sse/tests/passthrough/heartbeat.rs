@@ -67,6 +67,16 @@ async fn among_events_with_ids_it_has_no_blank_line_of_its_own() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn among_events_with_ids_it_makes_no_blank_line_of_half_a_line_end() {
+    let [before, after] = ["id: 1\r\ndata: a\r\n\r", "\nid: 2\r\ndata: b\r\n\r\n"];
+    let answer = events(Scripted::new().data(before).wait(40 * SECOND).data(after).forever());
+    let (answer, _) = beating(post("/"), answer).await;
+    let seen: Vec<_> = frames(&mut answer.into_body(), 41).await.into_iter().map(|(_, data)| data).collect();
+    let text = String::from_utf8(seen.concat()).unwrap().replace("\r\n", "\n").replace('\r', "\n");
+    assert_eq!(text, "id: 1\ndata: a\n\n: keep-alive\n: keep-alive\nid: 2\ndata: b\n\n");
+}
+
+#[tokio::test(start_paused = true)]
 async fn one_comes_whenever_nothing_came_for_so_long() {
     let script = Scripted::new()
         .wait(40 * SECOND)
