@@ -189,3 +189,20 @@ async fn a_stream_with_ids_of_its_own_passes_as_it_is() {
     assert_eq!((upstream.handle.stats().own_ids, upstream.handle.stats().recorded), (1, 0));
     assert_eq!(upstream.store.bytes(), 0);
 }
+
+/// They look like ours. One such layer on the way is enough.
+#[tokio::test(start_paused = true)]
+async fn of_two_layers_the_outer_one_knows_no_id_of_the_inner_one() {
+    let (outer, inner) = (Upstream::new([script(vec![])]), Upstream::new([script(numbered(1..=2))]));
+    let service = tower::Layer::layer(
+        &outer.layer,
+        tower::service_fn(async |request| Ok::<_, std::convert::Infallible>(inner.send(request).await)),
+    );
+    let ask = async |headers: &[(&str, &str)]| {
+        tower::ServiceExt::oneshot(service.clone(), get(headers)).await.unwrap()
+    };
+    let (id, _) = event(&mut ask(&[]).await.into_body()).await;
+    assert_eq!(outer.handle.stats().own_ids, 1);
+    assert_eq!(ask(&[("last-event-id", &id)]).await.status(), 410);
+    assert_eq!(rest(inner.back(&id).await.into_body()).await, "data: 2\n\n", "it is there");
+}
