@@ -1,9 +1,15 @@
 //! How fast the upstream is read, and what is kept.
 
+use std::{
+    pin::Pin,
+    task::{Context, Waker},
+};
+
 use dashpot_sse::resume::{Memory, Overtaken};
-use dashpot_testkit::body::Scripted;
+use dashpot_testkit::{Trigger, body::Scripted};
+use http_body::Body;
 use http_body_util::BodyExt;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use crate::support::{SECOND, Upstream, event, numbered, rest, script, settle};
 
@@ -76,6 +82,20 @@ async fn a_follower_that_does_not_read_holds_up_no_other() {
     drop(dead);
 }
 
+#[tokio::test(start_paused = true)]
+async fn who_waits_somewhere_else_than_before_is_woken_there() {
+    let later = Trigger::new();
+    let upstream = Upstream::new([script(numbered(1..=1)).until(&later).data("data: 2\n\n")]);
+    let mut body = upstream.begin().await;
+    event(&mut body).await;
+    settle().await;
+    assert!(Pin::new(&mut body).poll_frame(&mut Context::from_waker(Waker::noop())).is_pending());
+    let moved = tokio::spawn(rest(body));
+    settle().await;
+    later.fire();
+    assert_eq!(timeout(SECOND, moved).await.unwrap().unwrap(), "data: 2\n\n");
+}
+
 /// Each that waits costs each event a look at it, so one client could make a stream slow for all.
 #[tokio::test(start_paused = true)]
 async fn of_too_many_followers_the_oldest_makes_place() {
@@ -122,7 +142,7 @@ async fn after_an_event_that_is_too_long_nobody_comes_back() {
     let mut body = upstream.begin().await;
     let (id, _) = event(&mut body).await;
     let mut rest = Vec::new();
-    while let Ok(Some(frame)) = tokio::time::timeout(SECOND, body.frame()).await {
+    while let Ok(Some(frame)) = timeout(SECOND, body.frame()).await {
         rest.extend_from_slice(&frame.unwrap().into_data().unwrap());
     }
     assert_eq!(rest, format!("{long}data: 3\n\n").as_bytes());
