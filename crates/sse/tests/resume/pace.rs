@@ -158,3 +158,14 @@ async fn after_an_event_that_is_too_long_nobody_comes_back() {
     settle().await;
     assert_eq!(upstream.store.bytes(), 0);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_that_cannot_be_resumed_any_more_comes_to_its_end_and_is_not_kept() {
+    let frames =
+        vec!["data: 1\n\n".into(), format!("data: {}\n\n", "x".repeat(40 << 10)), "data: 3\n\n".into()];
+    let upstream = Upstream::within(small(), [script(frames.clone())]);
+    assert_eq!(rest(upstream.begin().await).await, frames.concat(), "and no error");
+    settle().await;
+    assert_eq!((upstream.store.streams(), upstream.store.bytes()), (0, 0));
+    assert_eq!(upstream.handle.stats().ended, 1);
+}
