@@ -53,6 +53,21 @@ async fn ten_thousand_streams_leave_nothing_behind() {
     assert_eq!((upstream.store.streams(), upstream.store.bytes(), tasks()), (0, 0, 0));
 }
 
+/// The task that waits for all ends with its runtime, and the store may not.
+#[test]
+fn another_runtime_goes_on_to_forget() {
+    let upstream = Upstream::new((0..2).map(|_| script(numbered(1..=2))));
+    for left in [1, 0] {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
+        runtime.unwrap().block_on(async {
+            rest(upstream.begin().await).await;
+            settle().await;
+            tokio::time::sleep(if left > 0 { SECOND } else { 400 * SECOND }).await;
+        });
+        assert_eq!(upstream.store.streams(), left);
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn each_is_kept_for_its_time() {
     let upstream = Upstream::new((0..2).map(|_| script(numbered(1..=2))));
