@@ -169,3 +169,13 @@ async fn a_stream_that_cannot_be_resumed_any_more_comes_to_its_end_and_is_not_ke
     assert_eq!((upstream.store.streams(), upstream.store.bytes()), (0, 0));
     assert_eq!(upstream.handle.stats().ended, 1);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_first_event_without_end_is_not_waited_for_until_all_memory_is_full() {
+    let upstream = Upstream::within(small(), [script(vec!["data: ".repeat(4 << 10); 10]).forever()]);
+    let mut body = upstream.begin().await;
+    for _ in 0..5 {
+        assert!(timeout(SECOND, body.frame()).await.unwrap().unwrap().is_ok());
+    }
+    assert_eq!((upstream.handle.stats().too_long, upstream.store.bytes()), (1, 0));
+}

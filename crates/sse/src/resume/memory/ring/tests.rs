@@ -120,3 +120,15 @@ fn a_comment_that_is_no_longer_kept_is_no_event_that_is_missed() {
     assert_eq!(read(&mut ring, back), 4);
     assert_eq!(ring.join(0), Join::Gone);
 }
+
+#[test]
+fn who_had_to_make_place_and_leaves_last_does_not_stop_the_clock() {
+    let mut ring = ring(1);
+    let now = crate::watch::now();
+    let oldest = ring.follow();
+    let others: Vec<_> = (0..FOLLOWERS).map(|_| ring.follow()).collect();
+    assert!(matches!(ring.read(oldest), Some(Next::Overtaken)));
+    others.into_iter().for_each(|other| ring.leave(other, now));
+    ring.leave(oldest, now + GRACE);
+    assert_eq!(ring.wanted(GRACE), Wanted::Until(now + GRACE, true));
+}
