@@ -36,7 +36,8 @@ use self::{exchange::Exchange, handle::Counters, id::EventId, owner::Owner};
 ///
 /// **Ids.** Each event gets a line `id: dp-STREAM:NUMBER`, with 128 random bits for the stream and its events counted from 1.
 /// All other bytes stay as they are; events go out when they are whole. A stream whose first event has an `id` of its own,
-/// or that is compressed, or for which there is no room, passes as it is: to resume it is its server's business.
+/// or that is compressed, or for which there is no room, passes as it is: to resume it is its server's business. But there
+/// should be only one such layer on the way, in this process or any other: ids of another one look like this one's.
 ///
 /// SDKs that take a blank line for an event once they have seen an id, as OpenAI's and Anthropic's for Python, do not get
 /// along with ids in front of an upstream that writes comments with a blank line behind them. Heartbeats leave theirs out.

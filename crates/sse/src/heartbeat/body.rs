@@ -22,6 +22,9 @@ const COMMENT: &[u8] = b": keep-alive\n\n";
 /// field; OpenAI's and Anthropic's SDKs and httpx-sse are such. There the comment is the next block's first line.
 const AMONG_IDS: &[u8] = b": keep-alive\n";
 
+/// After a CR, whose LF may still come and would be a blank line: here it belongs to the comment.
+const AMONG_IDS_AFTER_CR: &[u8] = b": keep-alive\r";
+
 pin_project! {
     /// The inner service's body, with a comment in it whenever nothing has come for a while, if it is an event stream.
     ///
@@ -57,7 +60,11 @@ impl<B: Body<Data = Bytes>> Body for HeartbeatBody<B> {
         match polled {
             Poll::Pending => {
                 ready!(beat.poll_due(cx));
-                let comment = if beat.ids.0 { AMONG_IDS } else { COMMENT };
+                let comment = match beat.ids.0 {
+                    false => COMMENT,
+                    true if beat.is_after_cr => AMONG_IDS_AFTER_CR,
+                    true => AMONG_IDS,
+                };
                 Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(comment)))))
             }
             Poll::Ready(Some(Ok(frame))) if frame.is_data() => {
@@ -97,6 +104,7 @@ pub(super) struct Beat {
     report: Option<BodyReport>,
     framer: Framer,
     ids: Ids,
+    is_after_cr: bool,
     mark: Mark,
     timer: Timer,
     /// Since when nothing has come. The clock is read only when there is something to wait for.
@@ -111,6 +119,7 @@ impl Beat {
             report,
             framer: Framer::new(),
             ids: Ids(false),
+            is_after_cr: false,
             mark: Mark::Unknown,
             timer: Timer::default(),
             idle_since: None,
@@ -124,6 +133,7 @@ impl Beat {
         }
         self.idle_since = None;
         self.framer.push(&data, &mut self.ids);
+        self.is_after_cr = data.ends_with(b"\r");
         self.mark.pass(data)
     }
 

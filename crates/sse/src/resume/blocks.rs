@@ -140,8 +140,9 @@ mod tests {
             blocks(&["\u{feff}data: a\n\n\u{feff}data: b\n\n"]),
             ["\u{feff}|data: a\n\n", "\u{feff}data: b\n\n"]
         );
+        assert_eq!(blocks(&["\u{feff}: c\ndata: a\n\n"]), ["\u{feff}: c\n|data: a\n\n"]);
         assert_eq!(blocks(&[": c\nevent: x\n: d\ndata\n\n"]), [": c\n|event: x\n: d\ndata\n\n"]);
-        assert_eq!(blocks(&["event: x\n\nretry: 1\ndata: a\n\n"]), ["event: x\n\nretry: 1\n|data: a\n\n"]);
+        assert_eq!(blocks(&["event: x\n\nretry: 1\ndata: a\n\n"]), ["event: x\n\n|retry: 1\ndata: a\n\n"]);
     }
 
     #[test]

@@ -169,13 +169,14 @@ impl fmt::Display for BrokenOff {
 
 impl std::error::Error for BrokenOff {}
 
-/// A client read so slowly that what comes next for it is no longer kept.
+/// A client read so slowly that what comes next for it is no longer kept, or so many came after it that it had to make
+/// place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Overtaken;
 
 impl fmt::Display for Overtaken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the client was too slow for what is kept of its stream")
+        f.write_str("the client was too slow for what is kept of its stream, or others took its place")
     }
 }
 

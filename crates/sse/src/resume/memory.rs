@@ -27,6 +27,11 @@ use log::Log;
 ///
 /// Within [`Memory::max_bytes`], whatever the streams are: one that begins takes room for all that it may come to keep, and
 /// gives back at its end what it did not need. One that finds no room cannot be resumed; those that are there keep theirs.
+/// Not reckoned with are, for each stream that goes on, the event that is not whole yet, and what one frame brings more than
+/// there is room for: an upstream that says much at once can take that much more.
+///
+/// 32 may follow one stream; who comes when there are as many takes the place of the oldest, which ends with
+/// [`Overtaken`](super::Overtaken).
 ///
 /// Streams that are over are forgotten when their time has come, by the task of one of them: while any are kept, one task
 /// waits. It ends with the last clone of the store.

@@ -109,6 +109,6 @@ pub enum Next {
     Bytes(Bytes),
     /// Nothing more.
     End(End),
-    /// What comes next is kept no more: the client was too slow.
+    /// What comes next is kept no more, as the client was too slow; or it had to make place for others.
     Overtaken,
 }

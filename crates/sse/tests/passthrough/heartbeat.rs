@@ -67,6 +67,16 @@ async fn among_events_with_ids_it_has_no_blank_line_of_its_own() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn among_events_with_ids_it_makes_no_blank_line_of_half_a_line_end() {
+    let [before, after] = ["id: 1\r\ndata: a\r\n\r", "\nid: 2\r\ndata: b\r\n\r\n"];
+    let answer = events(Scripted::new().data(before).wait(40 * SECOND).data(after).forever());
+    let (answer, _) = beating(post("/"), answer).await;
+    let seen: Vec<_> = frames(&mut answer.into_body(), 41).await.into_iter().map(|(_, data)| data).collect();
+    let text = String::from_utf8(seen.concat()).unwrap().replace("\r\n", "\n").replace('\r', "\n");
+    assert_eq!(text, "id: 1\ndata: a\n\n: keep-alive\n: keep-alive\nid: 2\ndata: b\n\n");
+}
+
+#[tokio::test(start_paused = true)]
 async fn one_comes_whenever_nothing_came_for_so_long() {
     let script = Scripted::new()
         .wait(40 * SECOND)
@@ -111,6 +121,16 @@ async fn none_comes_inside_an_event() {
     let (answer, handle) = beating(post("/"), events(script)).await;
     let seen = frames(&mut answer.into_body(), 1000).await;
     assert_eq!(seen[3], (215.0, BEAT.into()), "{seen:?}");
+    assert_eq!(handle.sent(), 1);
+}
+
+/// To OpenAI's Python library a blank line behind it is an event without data.
+#[tokio::test(start_paused = true)]
+async fn none_comes_in_a_block_that_has_only_said_when_to_try_again() {
+    let answer = events(Scripted::new().data("retry: 5\n").wait(20 * SECOND).data("data: a\n\n").forever());
+    let (answer, handle) = beating(post("/"), answer).await;
+    let seen = frames(&mut answer.into_body(), 40).await;
+    assert_eq!(seen, at(&[(0.0, "retry: 5\n"), (20.0, "data: a\n\n"), (35.0, BEAT)]));
     assert_eq!(handle.sent(), 1);
 }
 

@@ -70,6 +70,21 @@ async fn who_has_it_all_is_told_so() {
     assert_eq!((upstream.handle.stats().over, upstream.handle.stats().resumed), (1, 1));
 }
 
+/// Else a browser would come back for it again and again, until it is forgotten.
+#[tokio::test(start_paused = true)]
+async fn what_stands_behind_the_last_event_is_nothing_to_come_back_for() {
+    for behind in ["\n", ": bye\n\n", "event: x\n\n", "data: cut"] {
+        let upstream = Upstream::new([script(numbered(1..=2)).data(behind)]);
+        let mut body = upstream.begin().await;
+        let (first, _) = event(&mut body).await;
+        let (last, _) = event(&mut body).await;
+        assert_eq!(rest(body).await, behind);
+        settle().await;
+        assert_eq!(upstream.back(&last).await.status(), 204, "{behind:?}");
+        assert_eq!(rest(upstream.back(&first).await.into_body()).await, format!("data: 2\n\n{behind}"));
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn two_may_follow_one_stream_at_once() {
     let later = Trigger::new();
@@ -173,4 +188,62 @@ async fn a_stream_with_ids_of_its_own_passes_as_it_is() {
     assert_eq!(body.collect().await.unwrap().to_bytes(), said.concat());
     assert_eq!((upstream.handle.stats().own_ids, upstream.handle.stats().recorded), (1, 0));
     assert_eq!(upstream.store.bytes(), 0);
+}
+
+/// They look like ours. One such layer on the way is enough.
+#[tokio::test(start_paused = true)]
+async fn of_two_layers_the_outer_one_knows_no_id_of_the_inner_one() {
+    let (outer, inner) = (Upstream::new([script(vec![])]), Upstream::new([script(numbered(1..=2))]));
+    let service = tower::Layer::layer(
+        &outer.layer,
+        tower::service_fn(async |request| Ok::<_, std::convert::Infallible>(inner.send(request).await)),
+    );
+    let ask = async |headers: &[(&str, &str)]| {
+        tower::ServiceExt::oneshot(service.clone(), get(headers)).await.unwrap()
+    };
+    let (id, _) = event(&mut ask(&[]).await.into_body()).await;
+    assert_eq!(outer.handle.stats().own_ids, 1);
+    assert_eq!(ask(&[("last-event-id", &id)]).await.status(), 410);
+    assert_eq!(rest(inner.back(&id).await.into_body()).await, "data: 2\n\n", "it is there");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_passes_in_one_piece_with_its_end_is_not_over_before_it_was_read() {
+    let upstream = Upstream::new([script(vec!["id: 1\ndata: a\n\n".into(), "da".into()]).eager()]);
+    let mut body = upstream.begin().await;
+    assert_eq!(body.frame().await.unwrap().unwrap().into_data().unwrap(), "id: 1\ndata: a\n\n");
+    assert!(!body.is_end_stream());
+    let upstream = Upstream::new([script(vec!["id: 1\ndata: a\n\nda".into()]).eager()]);
+    let mut body = upstream.begin().await;
+    body.frame().await.unwrap().unwrap();
+    assert!(!body.is_end_stream(), "the upstream's is, but a piece is still to come");
+    assert_eq!(rest(body).await, "da");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_head_says_nothing_of_bytes_that_will_be_others_and_an_error_stays_as_it_is() {
+    for (status, length) in [(200, None), (500, Some("9"))] {
+        let upstream = Upstream::new([script(vec![])]);
+        let inner = tower::service_fn(move |_: Request<()>| {
+            let mut answer = events(script(numbered(1..=1)));
+            *answer.status_mut() = status.try_into().unwrap();
+            answer.headers_mut().insert(header::CONTENT_LENGTH, 9.into());
+            std::future::ready(Ok::<_, std::convert::Infallible>(answer))
+        });
+        let service = tower::Layer::layer(&upstream.layer, inner);
+        let answer = tower::ServiceExt::oneshot(service, get(&[])).await.unwrap();
+        assert_eq!(answer.headers().get(header::CONTENT_LENGTH).map(|value| value.to_str().unwrap()), length);
+        let all = answer.into_body().collect().await.unwrap().to_bytes();
+        assert_eq!(all.starts_with(b"id: dp-"), length.is_none(), "{status}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_asks_for_the_head_alone_does_not_come_back() {
+    let upstream = Upstream::new([script(numbered(1..=2)), script(vec![])]);
+    let (id, _) = event(&mut upstream.begin().await).await;
+    let mut head = get(&[("last-event-id", &id)]);
+    *head.method_mut() = Method::HEAD;
+    assert!(upstream.send(head).await.into_body().frame().await.is_none());
+    assert_eq!(upstream.handle.stats().resumed, 0);
 }

@@ -53,6 +53,21 @@ async fn ten_thousand_streams_leave_nothing_behind() {
     assert_eq!((upstream.store.streams(), upstream.store.bytes(), tasks()), (0, 0, 0));
 }
 
+/// The task that waits for all ends with its runtime, and the store may not.
+#[test]
+fn another_runtime_goes_on_to_forget() {
+    let upstream = Upstream::new((0..2).map(|_| script(numbered(1..=2))));
+    for left in [1, 0] {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
+        runtime.unwrap().block_on(async {
+            rest(upstream.begin().await).await;
+            settle().await;
+            tokio::time::sleep(if left > 0 { SECOND } else { 400 * SECOND }).await;
+        });
+        assert_eq!(upstream.store.streams(), left);
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn each_is_kept_for_its_time() {
     let upstream = Upstream::new((0..2).map(|_| script(numbered(1..=2))));
@@ -80,4 +95,22 @@ async fn a_body_that_is_over_before_it_begins_takes_no_room() {
     let upstream = Upstream::new([Scripted::new().eager()]);
     assert!(upstream.begin().await.is_end_stream());
     assert_eq!((upstream.store.bytes(), upstream.handle.stats().no_room), (0, 0));
+}
+
+/// Each frame is small, so what came with the last one is no excuse.
+#[tokio::test(start_paused = true)]
+async fn a_client_that_does_not_read_has_no_more_kept_than_there_is_room_for() {
+    for frame in ["data: 1\n\n", ":\n"] {
+        let frames = std::iter::once("data: 0\n\n".into()).chain((0..20_000).map(|_| frame.to_owned()));
+        let body = script(frames.collect());
+        let probe = body.probe();
+        let upstream = Upstream::within(room_for_one(), [body]);
+        let mut stuck = upstream.begin().await;
+        event(&mut stuck).await;
+        settle().await;
+        // None costs less than this.
+        let most = room_for_one().stream_bytes / Memory::PER_EVENT + 2;
+        assert!(probe.frames() <= most as u64, "{} of {frame:?}, {most} have room", probe.frames());
+        assert!(rest(stuck).await.ends_with(frame));
+    }
 }

@@ -1,10 +1,17 @@
 //! How fast the upstream is read, and what is kept.
 
-use dashpot_sse::resume::{Memory, Overtaken};
-use dashpot_testkit::body::Scripted;
-use http_body_util::BodyExt;
+use std::{
+    pin::Pin,
+    task::{Context, Waker},
+};
 
-use crate::support::{SECOND, Upstream, event, rest, script, settle};
+use dashpot_sse::resume::{Memory, Overtaken};
+use dashpot_testkit::{Trigger, body::Scripted};
+use http_body::Body;
+use http_body_util::BodyExt;
+use tokio::time::{Instant, timeout};
+
+use crate::support::{SECOND, Upstream, event, numbered, rest, script, settle};
 
 /// Frames of one event each, of a thousand bytes.
 fn thousands(count: u32) -> Scripted {
@@ -76,6 +83,44 @@ async fn a_follower_that_does_not_read_holds_up_no_other() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn who_waits_somewhere_else_than_before_is_woken_there() {
+    let later = Trigger::new();
+    let upstream = Upstream::new([script(numbered(1..=1)).until(&later).data("data: 2\n\n")]);
+    let mut body = upstream.begin().await;
+    event(&mut body).await;
+    settle().await;
+    assert!(Pin::new(&mut body).poll_frame(&mut Context::from_waker(Waker::noop())).is_pending());
+    let moved = tokio::spawn(rest(body));
+    settle().await;
+    later.fire();
+    assert_eq!(timeout(SECOND, moved).await.unwrap().unwrap(), "data: 2\n\n");
+}
+
+/// Each that waits costs each event a look at it, so one client could make a stream slow for all.
+#[tokio::test(start_paused = true)]
+async fn of_too_many_followers_the_oldest_makes_place() {
+    let upstream = Upstream::within(small(), [script(numbered(1..=1)).wait(SECOND).data("data: 2\n\n")]);
+    let mut first = upstream.begin().await;
+    let (id, _) = event(&mut first).await;
+    let first = tokio::spawn(async move {
+        let error = first.frame().await.unwrap().unwrap_err();
+        (error.downcast_ref() == Some(&Overtaken), Instant::now())
+    });
+    let mut others = Vec::new();
+    for _ in 0..32 {
+        settle().await;
+        assert!(!first.is_finished(), "after {}", others.len());
+        others.push(upstream.back(&id).await.into_body());
+    }
+    let now = Instant::now();
+    assert_eq!(first.await.unwrap(), (true, now), "and is told at once");
+    for other in others {
+        assert_eq!(rest(other).await, "data: 2\n\n");
+    }
+    assert_eq!(upstream.handle.stats().ended, 1);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_frame_that_is_larger_than_what_is_kept_arrives_whole() {
     let frame: String = (1..=1000).map(|number| format!("data: {number:0>92}\n\n")).collect();
     let upstream =
@@ -97,7 +142,7 @@ async fn after_an_event_that_is_too_long_nobody_comes_back() {
     let mut body = upstream.begin().await;
     let (id, _) = event(&mut body).await;
     let mut rest = Vec::new();
-    while let Ok(Some(frame)) = tokio::time::timeout(SECOND, body.frame()).await {
+    while let Ok(Some(frame)) = timeout(SECOND, body.frame()).await {
         rest.extend_from_slice(&frame.unwrap().into_data().unwrap());
     }
     assert_eq!(rest, format!("{long}data: 3\n\n").as_bytes());
@@ -112,4 +157,25 @@ async fn after_an_event_that_is_too_long_nobody_comes_back() {
     drop(first);
     settle().await;
     assert_eq!(upstream.store.bytes(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_that_cannot_be_resumed_any_more_comes_to_its_end_and_is_not_kept() {
+    let frames =
+        vec!["data: 1\n\n".into(), format!("data: {}\n\n", "x".repeat(40 << 10)), "data: 3\n\n".into()];
+    let upstream = Upstream::within(small(), [script(frames.clone())]);
+    assert_eq!(rest(upstream.begin().await).await, frames.concat(), "and no error");
+    settle().await;
+    assert_eq!((upstream.store.streams(), upstream.store.bytes()), (0, 0));
+    assert_eq!(upstream.handle.stats().ended, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_first_event_without_end_is_not_waited_for_until_all_memory_is_full() {
+    let upstream = Upstream::within(small(), [script(vec!["data: ".repeat(4 << 10); 10]).forever()]);
+    let mut body = upstream.begin().await;
+    for _ in 0..5 {
+        assert!(timeout(SECOND, body.frame()).await.unwrap().unwrap().is_ok());
+    }
+    assert_eq!((upstream.handle.stats().too_long, upstream.store.bytes()), (1, 0));
 }

@@ -28,7 +28,8 @@ pub struct Framer {
     at: Cutter,
     /// The block has a `data` line, so its end is an event.
     has_data: bool,
-    /// The block has a field that a blank line would bring into effect.
+    /// The block has a field. One of `retry` has its effect at once, but some readers take the blank line behind it for an
+    /// event without data.
     in_block: bool,
     event_len: u8,
     event: [u8; Self::MAX_EVENT_TYPE],
@@ -117,7 +118,7 @@ impl<'c, S: Sink + ?Sized> Lines<'c> for Watch<'_, S> {
             }
             Field::Event => self.framer.event_len = 0,
             Field::Id => self.sink.id(),
-            Field::Retry => return Ok(()),
+            Field::Retry => {}
         }
         self.framer.in_block = true;
         Ok(())

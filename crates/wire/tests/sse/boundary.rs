@@ -26,7 +26,6 @@ fn a_boundary_is_where_no_field_is_pending() {
         b": ping\n",
         b": ping\r",
         b"data: a\n\n: ping\n",
-        b"retry: 5\n",
         b"unknown: 5\n",
     ] {
         assert!(at_boundary(yes), "{}", yes.escape_ascii());
@@ -50,6 +49,7 @@ fn a_boundary_is_where_no_field_is_pending() {
         b"data\n: ping\n",
         b"event\n",
         b"retry: 5",
+        b"retry: 5\n",
     ] {
         assert!(!at_boundary(no), "{}", no.escape_ascii());
     }

@@ -46,7 +46,10 @@ impl Log {
     pub(super) fn join(&self, after: u64) -> Join {
         let mut state = self.lock();
         let joined = state.ring.join(after);
+        // One may have had to make place.
+        let followers = std::mem::take(&mut state.followers);
         wake_recorder(state);
+        followers.into_iter().for_each(|(_, waker)| waker.wake());
         joined
     }
 

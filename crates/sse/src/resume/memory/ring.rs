@@ -14,6 +14,9 @@ use crate::resume::store::{End, Next};
 /// So much may wait for the fastest follower before the upstream is read on: about what a server writes at once.
 const AHEAD: u64 = 16 << 10;
 
+/// So many may follow one stream: each event looks at each of them.
+const FOLLOWERS: usize = 32;
+
 /// The newest part of one stream, and where its followers are. Told the time; wakes nobody.
 #[derive(Debug)]
 pub(super) struct Ring {
@@ -24,10 +27,9 @@ pub(super) struct Ring {
     /// The place in the stream of the first entry, and of the one after the last.
     first: u64,
     next: u64,
-    /// The number of the last event, and of the last that fell out.
+    /// The number of the last event.
     last_event: u64,
-    lost_event: u64,
-    /// All bytes so far.
+    /// What all entries so far have cost.
     written: u64,
     followers: Vec<Place>,
     next_follower: u64,
@@ -44,12 +46,18 @@ struct Entry {
     bytes: Bytes,
 }
 
+impl Entry {
+    fn cost(&self) -> usize {
+        self.bytes.len() + Memory::PER_EVENT
+    }
+}
+
 /// Where a follower is.
 #[derive(Debug)]
 struct Place {
     follower: u64,
     at: u64,
-    /// All bytes before that.
+    /// What all before that have cost.
     read: u64,
 }
 
@@ -82,7 +90,6 @@ impl Ring {
             first: 0,
             next: 0,
             last_event: 0,
-            lost_event: 0,
             written: 0,
             followers: Vec::new(),
             next_follower: 0,
@@ -99,17 +106,17 @@ impl Ring {
     /// Adds an event, or what stands between two.
     pub(super) fn append(&mut self, event: Option<u64>, bytes: Bytes) {
         self.last_event = event.unwrap_or(self.last_event);
-        self.cost += bytes.len() + Memory::PER_EVENT;
-        self.written += bytes.len() as u64;
+        let entry = Entry { event: event.unwrap_or(self.last_event + 1), bytes };
+        self.cost += entry.cost();
+        self.written += entry.cost() as u64;
         self.next += 1;
-        self.entries.push_back(Entry { event: event.unwrap_or(self.last_event + 1), bytes });
+        self.entries.push_back(entry);
         // Only what the fastest has read makes room: what nobody has read may be asked for. With nobody there nothing is
         // lost at all, since what was read may not have arrived.
         let read = self.fastest().map_or(0, |place| place.at);
         while self.cost > self.capacity && self.first < read {
             let Some(lost) = self.entries.pop_front() else { break };
-            self.cost -= lost.bytes.len() + Memory::PER_EVENT;
-            self.lost_event = lost.event;
+            self.cost -= lost.cost();
             self.first += 1;
         }
     }
@@ -121,22 +128,29 @@ impl Ring {
 
     /// A follower of what comes after event number `after`.
     pub(super) fn join(&mut self, after: u64) -> Join {
-        if self.gave_up || after > self.last_event || after < self.lost_event {
+        // What stands before an event may have fallen out without it.
+        let first_event = self.entries.front().map_or(self.last_event + 1, |entry| entry.event);
+        if self.gave_up || after > self.last_event || after + 1 < first_event {
             return Join::Gone;
         }
-        let skipped = self.entries.partition_point(|entry| entry.event <= after);
-        let left: usize = self.entries.range(skipped..).map(|entry| entry.bytes.len()).sum();
-        if left == 0 {
+        if after == self.last_event {
+            // What may stand behind the last event is none, and nothing to come back for.
             match self.end {
                 Some(End::Complete(None)) => return Join::Over,
                 Some(End::Broken) => return Join::Broken,
                 Some(End::Complete(Some(_))) | None => {}
             }
         }
+        let skipped = self.entries.partition_point(|entry| entry.event <= after);
+        let left: usize = self.entries.range(skipped..).map(Entry::cost).sum();
         Join::Follower(self.place(self.first + skipped as u64, self.written - left as u64))
     }
 
     fn place(&mut self, at: u64, read: u64) -> u64 {
+        if self.followers.len() == FOLLOWERS {
+            // The oldest is most likely one that is gone and not yet missed.
+            self.followers.remove(0);
+        }
         let follower = self.next_follower;
         self.next_follower += 1;
         self.followers.push(Place { follower, at, read });
@@ -145,21 +159,24 @@ impl Ring {
 
     /// A follower leaves.
     pub(super) fn leave(&mut self, follower: u64, now: Instant) {
+        let before = self.followers.len();
         self.followers.retain(|place| place.follower != follower);
-        if self.followers.is_empty() {
+        if self.followers.is_empty() && before > 0 {
             self.alone_since = Some(now);
         }
     }
 
     /// What comes next for a follower, if it is there.
     pub(super) fn read(&mut self, follower: u64) -> Option<Next> {
-        let place = self.followers.iter_mut().find(|place| place.follower == follower)?;
-        let Some(at) = place.at.checked_sub(self.first) else { return Some(Next::Overtaken) };
+        let place = self.followers.iter_mut().find(|place| place.follower == follower);
+        // It is too slow, or had to make place.
+        let Some(place) = place.filter(|place| place.at >= self.first) else { return Some(Next::Overtaken) };
+        let at = place.at - self.first;
         let Some(entry) = self.entries.get(usize::try_from(at).ok()?) else {
             return self.end.clone().map(Next::End);
         };
         place.at += 1;
-        place.read += entry.bytes.len() as u64;
+        place.read += entry.cost() as u64;
         Some(Next::Bytes(entry.bytes.clone()))
     }
 
@@ -171,7 +188,8 @@ impl Ring {
     pub(super) fn wanted(&self, grace: Duration) -> Wanted {
         if let Some(fastest) = self.fastest() {
             let waiting = self.written - fastest.read;
-            return if waiting < AHEAD { Wanted::Yes } else { Wanted::No };
+            // What waits cannot fall out, so it must not be more than there is room for.
+            return if waiting < AHEAD.min(self.capacity as u64) { Wanted::Yes } else { Wanted::No };
         }
         match self.alone_since {
             _ if self.gave_up => Wanted::Never,

@@ -45,8 +45,9 @@ fn nothing_is_lost_while_nobody_is_there() {
     // What came with the last frame.
     ring.append(Some(5), Bytes::from_static(b"0123456789"));
     let Join::Follower(back) = ring.join(0) else { panic!("it is all there") };
-    assert_eq!(ring.wanted(GRACE), Wanted::Yes);
+    assert_eq!(ring.wanted(GRACE), Wanted::No, "it is full of what is still to be read");
     assert_eq!(read(&mut ring, back), 5);
+    assert_eq!(ring.wanted(GRACE), Wanted::Yes);
 }
 
 #[test]
@@ -102,4 +103,32 @@ fn nobody_comes_back_to_what_was_given_up() {
     assert_eq!((ring.join(1), ring.wanted(GRACE)), (Join::Gone, Wanted::Yes));
     ring.leave(follower, crate::watch::now());
     assert_eq!(ring.wanted(GRACE), Wanted::Never);
+}
+
+#[test]
+fn a_comment_that_is_no_longer_kept_is_no_event_that_is_missed() {
+    let mut ring = ring(0);
+    let follower = ring.follow();
+    for event in 1..=3 {
+        ring.append(None, Bytes::from_static(b": comment\n"));
+        ring.append(Some(event), Bytes::from_static(b"0123456789"));
+        read(&mut ring, follower);
+    }
+    // The comment before the second is the last that fell out.
+    ring.append(None, Bytes::from_static(b": comment\n"));
+    let Join::Follower(back) = ring.join(1) else { panic!("events 2 and 3 are there") };
+    assert_eq!(read(&mut ring, back), 4);
+    assert_eq!(ring.join(0), Join::Gone);
+}
+
+#[test]
+fn who_had_to_make_place_and_leaves_last_does_not_stop_the_clock() {
+    let mut ring = ring(1);
+    let now = crate::watch::now();
+    let oldest = ring.follow();
+    let others: Vec<_> = (0..FOLLOWERS).map(|_| ring.follow()).collect();
+    assert!(matches!(ring.read(oldest), Some(Next::Overtaken)));
+    others.into_iter().for_each(|other| ring.leave(other, now));
+    ring.leave(oldest, now + GRACE);
+    assert_eq!(ring.wanted(GRACE), Wanted::Until(now + GRACE, true));
 }
