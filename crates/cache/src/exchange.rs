@@ -94,8 +94,7 @@ where
         (true, false) => Status::Miss,
         (false, _) => Status::Collapsed,
     };
-    // One that is ready and waits would hold what others could use.
-    let unsent = unsent.map(|(ready, request)| (ready.clone(), request));
+    let unsent = unsent.map(|(ready, request)| (unready(&ready), request));
     let error = match poll_fn(|cx| seat.poll_head(cx)).await {
         Ok(head) if !head.status.is_server_error() || spare.is_none() => {
             let mut answer = Response::from_parts(head, ResponseBody::shared(seat));
@@ -166,6 +165,11 @@ impl<St: Store> Shared<St> {
             (call(ready, request), commit.on_end())
         })
     }
+}
+
+/// The same service, that has reserved nothing: one that is ready and waits would hold what others could use.
+fn unready<S: Clone>(ready: &S) -> S {
+    ready.clone()
 }
 
 /// A call that is made when it is first polled.

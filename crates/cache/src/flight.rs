@@ -120,7 +120,7 @@ impl Flights {
         let Plan { key, max_bytes, alone, finish } = plan;
         let mut calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
         let known = calls.get(&key).and_then(Weak::upgrade).filter(|_| !alone);
-        if let Some(seat) = known.clone().and_then(Seat::new) {
+        if let Some(seat) = known.as_ref().and_then(Seat::new) {
             // A flight that is dropped takes this lock.
             drop(calls);
             return (seat, false);
@@ -138,7 +138,7 @@ impl Flights {
             on_end: Mutex::new(Some(on_end)),
             finish: finish.then(Handle::current),
         });
-        let seat = Seat::new(flight.clone()).expect("nothing of it is forgotten");
+        let seat = Seat::new(&flight).expect("nothing of it is forgotten");
         calls.insert(key, Arc::downgrade(&flight));
         drop(calls);
         (seat, true)

@@ -44,7 +44,7 @@ pub(crate) enum Next {
 
 impl Seat {
     /// `None` if the beginning of the answer is forgotten already.
-    pub(super) fn new(flight: Arc<Flight>) -> Option<Self> {
+    pub(super) fn new(flight: &Arc<Flight>) -> Option<Self> {
         let mut record = flight.record();
         if record.forgotten > 0 {
             return None;
@@ -53,7 +53,7 @@ impl Seat {
         let number = record.seats;
         record.places.insert(number, 0);
         drop(record);
-        Some(Self { flight, number, is_over: false, is_last: false })
+        Some(Self { flight: flight.clone(), number, is_over: false, is_last: false })
     }
 
     /// Whether everything has come, and been handed out.
@@ -233,7 +233,7 @@ impl Drop for Seat {
         }
         if goes_on
             && let Some(runtime) = &self.flight.finish
-            && let Some(mut seat) = Self::new(self.flight.clone())
+            && let Some(mut seat) = Self::new(&self.flight)
         {
             seat.is_last = true;
             runtime.spawn(drain(seat));

@@ -15,9 +15,9 @@ pub(super) enum Json<'a> {
     Whole(i128),
     Fraction(f64),
     Text(Cow<'a, str>),
-    List(Vec<Json<'a>>),
+    List(Vec<Self>),
     /// Sorted by name.
-    Object(Vec<(Cow<'a, str>, Json<'a>)>),
+    Object(Vec<(Cow<'a, str>, Self)>),
     /// A text that was taken out.
     Taken,
 }
