@@ -1,6 +1,8 @@
 mod json;
+#[cfg(test)]
+mod tests;
 
-use std::fmt;
+use std::{error::Error, fmt, str::FromStr};
 
 use dashpot_core::Tenant;
 use dashpot_wire::dialect::Dialect;
@@ -34,6 +36,42 @@ impl Key {
         &self.0
     }
 }
+
+impl From<[u8; 32]> for Key {
+    fn from(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+}
+
+/// From hexadecimal digits, as `Cache-Status` has them.
+impl FromStr for Key {
+    type Err = NoKey;
+
+    fn from_str(digits: &str) -> Result<Self, NoKey> {
+        let digits = digits.as_bytes().as_chunks::<2>();
+        let mut bytes = [0; 32];
+        if digits.0.len() != bytes.len() || !digits.1.is_empty() {
+            return Err(NoKey);
+        }
+        for (byte, [high, low]) in bytes.iter_mut().zip(digits.0) {
+            let digit = |digit: &u8| char::from(*digit).to_digit(16).ok_or(NoKey);
+            *byte = (digit(high)? << 4 | digit(low)?) as u8;
+        }
+        Ok(Self(bytes))
+    }
+}
+
+/// It is not the 64 hexadecimal digits of a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NoKey;
+
+impl fmt::Display for NoKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a key has 64 hexadecimal digits")
+    }
+}
+
+impl Error for NoKey {}
 
 /// In hexadecimal digits.
 impl fmt::Display for Key {

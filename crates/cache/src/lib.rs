@@ -21,7 +21,7 @@ pub use body::{Broken, ResponseBody};
 pub use entry::Entry;
 pub use handle::{Handle, Stats};
 pub use keep::Keep;
-pub use key::Key;
+pub use key::{Key, NoKey};
 pub use layer::CacheLayer;
 pub use request::RequestBody;
 pub use service::{Cache, ResponseFuture};

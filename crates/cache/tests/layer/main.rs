@@ -1,0 +1,10 @@
+//! The layer as its users see it.
+
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod contract;
+mod controls;
+mod exact;
+mod flights;
+mod stored;
+mod support;
