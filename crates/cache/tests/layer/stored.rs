@@ -7,7 +7,7 @@ use http_body_util::BodyExt;
 
 use crate::support::{
     DONE, Model, SECOND, STOP, ask, cache, chat, completion, content, events, layer, read, said, settle,
-    status, whole,
+    since, status, whole,
 };
 
 /// Whether the second of two equal questions is answered from what was kept of this answer.
@@ -97,11 +97,11 @@ async fn no_byte_is_later_or_other_than_without() {
     let cache = cache(&layer(), &model);
     let start = tokio::time::Instant::now();
     let answer = ask(&cache, chat("Why?", true)).await;
-    assert_eq!((status(&answer).as_str(), start.elapsed()), ("dashpot; fwd=miss", SECOND));
+    assert_eq!((status(&answer).as_str(), since(start)), ("dashpot; fwd=miss", SECOND));
     let mut body = answer.into_body();
     for (expected, at) in [(content("a"), 1), (content("b"), 2), (STOP.into(), 3), (DONE.into(), 3)] {
         let frame = body.frame().await.unwrap().unwrap().into_data().unwrap();
-        assert_eq!((frame.as_ref(), start.elapsed()), (expected.as_bytes(), at * SECOND));
+        assert_eq!((frame.as_ref(), since(start)), (expected.as_bytes(), at * SECOND));
     }
     assert!(body.frame().await.is_none());
 }
@@ -117,12 +117,12 @@ async fn a_kept_stream_can_be_paced() {
     while let Some(frame) = body.frame().await {
         let frame = frame.unwrap().into_data().unwrap();
         assert!(frame.starts_with(b"data: ") && frame.ends_with(b"\n\n"), "{frame:?}");
-        assert_eq!(start.elapsed(), frames * SECOND);
+        assert_eq!(since(start), frames * SECOND);
         frames += 1;
     }
     assert!(frames > 2);
     // What is whole is not.
     let start = tokio::time::Instant::now();
     assert!(read(&cache, chat("Why?", false)).await.0.contains("hit"));
-    assert_eq!(start.elapsed(), Duration::ZERO);
+    assert_eq!(since(start), Duration::ZERO);
 }

@@ -15,6 +15,7 @@ use dashpot_testkit::body::Scripted;
 use http::{Request, Response, header, request::Parts};
 use http_body_util::{BodyExt, Full};
 use serde_json::{Value, json};
+use tokio::time::Instant;
 use tower::{Layer, Service, ServiceExt};
 
 pub(crate) const CHAT: &str = "/v1/chat/completions";
@@ -164,4 +165,9 @@ pub(crate) async fn settle() {
     for _ in 0..10 {
         tokio::task::yield_now().await;
     }
+}
+
+/// The time since then, on the clock that is paused.
+pub(crate) fn since(start: Instant) -> Duration {
+    Instant::now().saturating_duration_since(start)
 }
