@@ -19,11 +19,22 @@ pub(crate) struct Kept {
 }
 
 /// Makes what is kept of a stream that has come; `None` if it is not complete, or not to be kept.
-pub(crate) fn of_stream(dialect: Dialect, chunks: &[Bytes], keep: Keep, max_bytes: usize) -> Option<Kept> {
+///
+/// A chat without its marker is complete if its body ended in order (`is_whole`) after every choice had stopped.
+pub(crate) fn of_stream(
+    dialect: Dialect,
+    chunks: &[Bytes],
+    is_whole: bool,
+    keep: Keep,
+    max_bytes: usize,
+) -> Option<Kept> {
     let Some(mut collect) = Collect::new(dialect, max_bytes) else {
         return of_events(dialect, chunks, keep);
     };
     chunks.iter().try_for_each(|chunk| collect.push(chunk)).ok()?;
+    if !is_whole && !collect.is_complete() {
+        return None;
+    }
     let answer = collect.finish().ok()?;
     let kept = may_keep(dialect, &answer, keep).then(|| answer.to_string());
     kept.map(|bytes| Kept { bytes: bytes.into(), events: false, has_usage: has_usage(&answer) })
@@ -55,8 +66,10 @@ pub(crate) fn of_whole(dialect: Dialect, chunks: Vec<Bytes>, keep: Keep) -> Opti
 
 /// A kept answer as a stream; `None` if it cannot be one, as it is known to be able when it is stored.
 pub(crate) fn as_stream(dialect: Dialect, answer: &[u8], include_usage: bool) -> Option<Bytes> {
+    // Its events repeat what it says once, a few times.
+    let max_bytes = answer.len().saturating_mul(8).saturating_add(1 << 16);
     let answer = serde_json::from_slice(answer).ok()?;
-    expand(dialect, &answer, include_usage).ok().map(Into::into)
+    expand(dialect, &answer, include_usage, max_bytes).ok().map(Into::into)
 }
 
 fn has_usage(answer: &Value) -> bool {

@@ -62,7 +62,7 @@ impl<St: Store> Commit<St> {
         }
         let kept = match kind(&head.headers) {
             b"text/event-stream" => {
-                answer::of_stream(self.dialect, &chunks, rules.keep, rules.max_answer_bytes)?
+                answer::of_stream(self.dialect, &chunks, is_whole, rules.keep, rules.max_answer_bytes)?
             }
             b"application/json" if is_whole => answer::of_whole(self.dialect, chunks, rules.keep)?,
             _ => return None,

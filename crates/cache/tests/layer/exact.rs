@@ -80,7 +80,7 @@ async fn every_api_is_kept_in_its_own_words() {
             question["stream"] = stream.into();
             post(path, &question)
         };
-        let stream = expand(dialect, &answer, true).unwrap();
+        let stream = expand(dialect, &answer, true, 1 << 20).unwrap();
         for model in [
             Model::default().then(whole(&answer)),
             Model::default().then(events(dashpot_testkit::body::Scripted::new().data(stream.clone()))),
