@@ -1,6 +1,6 @@
 use std::{sync::Arc, time::Duration};
 
-use dashpot_core::Tenant;
+use dashpot_core::{Embedding, Tenant};
 use dashpot_wire::dialect::Dialect;
 use http::{HeaderMap, header};
 use tokio::runtime::Handle;
@@ -23,7 +23,8 @@ pub(crate) struct Commit<St> {
     partition: Key,
     pub(crate) tenant: Tenant,
     dialect: Dialect,
-    text: Option<Arc<str>>,
+    pub(crate) text: Option<Arc<str>>,
+    pub(crate) embedding: Option<Embedding>,
     tags: Vec<Arc<str>>,
 }
 
@@ -37,7 +38,7 @@ impl<St: Store> Commit<St> {
     ) -> Self {
         let text = asked.text.as_deref().map(Into::into);
         let (key, partition, runtime) = (asked.exact, asked.partition, Handle::current());
-        Self { shared, runtime, key, partition, tenant, dialect, text, tags }
+        Self { shared, runtime, key, partition, tenant, dialect, text, embedding: None, tags }
     }
 
     /// Keeps the answer when it has come, beside those who hear it.
@@ -73,7 +74,7 @@ impl<St: Store> Commit<St> {
             partition: self.partition,
             tenant: self.tenant.clone(),
             text: self.text.clone(),
-            embedding: None,
+            embedding: self.embedding.clone(),
             dialect: self.dialect,
             answer: kept.bytes,
             events: kept.events,
@@ -85,13 +86,20 @@ impl<St: Store> Commit<St> {
         })
     }
 
-    async fn put(&self, entry: Entry) {
-        match self.shared.store.put(Arc::new(entry)).await {
-            Ok(()) => count(&self.shared.counters.stored),
-            Err(error) => {
-                tracing::warn!(cause = %error.cause(), "the cache's store did not take an answer");
-                count(&self.shared.counters.store_failures);
-            }
+    async fn put(&self, mut entry: Entry) {
+        let Shared { store, counters, similar, .. } = &*self.shared;
+        if let (Some(similar), Some(text), None) = (similar, &entry.text, &entry.embedding) {
+            entry.embedding = similar.embed(&entry.tenant, text).await;
+        }
+        let entry = Arc::new(entry);
+        if let Err(error) = store.put(entry.clone()).await {
+            tracing::warn!(cause = %error.cause(), "the cache's store did not take an answer");
+            count(&counters.store_failures);
+            return;
+        }
+        count(&counters.stored);
+        if let Some(similar) = similar {
+            similar.kept(&entry).await;
         }
     }
 }

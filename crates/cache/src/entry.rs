@@ -1,4 +1,7 @@
-use std::{sync::Arc, time::Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use bytes::Bytes;
 use dashpot_core::{Embedding, Tenant};
@@ -41,15 +44,15 @@ impl Entry {
     /// How much memory it takes, roughly, in bytes.
     #[must_use]
     pub fn weight(&self) -> usize {
-        let embedding = self.embedding.as_ref().map_or(0, |embedding| {
-            let tokens = embedding
-                .tokens()
-                .map_or(0, |tokens| tokens.iter().map(|(_, state)| size_of_val(state) + 16).sum::<usize>());
-            size_of_val(&**embedding.vector()) + tokens
-        });
+        let embedding = self.embedding.as_ref().map_or(0, Embedding::weight);
         let text = self.text.as_ref().map_or(0, |text| text.len());
         let tags: usize = self.tags.iter().map(|tag| tag.len() + size_of::<Arc<str>>()).sum();
         size_of::<Self>() + self.answer.len() + self.tenant.as_str().len() + text + tags + embedding
+    }
+
+    /// How old it is at `now`, and how old it may be to be fresh.
+    pub(crate) fn times(&self, now: Instant) -> (Duration, Duration) {
+        (now.saturating_duration_since(self.stored), Duration::from_millis(self.fresh_ms))
     }
 
     /// How old it is at `now`, in whole seconds, as `Age` says it.

@@ -49,7 +49,8 @@ where
         Read::TooLong(bytes) => (bytes, Some(body)),
         Read::Broken => return Ok(refusal(dialect, StatusCode::BAD_REQUEST, "the request's body broke off")),
     };
-    let asked = Asked::read(&tenant, &head, dialect, &body, "");
+    let embedder = shared.similar.as_ref().map_or("", |similar| similar.id());
+    let asked = Asked::read(&tenant, &head, dialect, &body, embedder);
     let asked = asked.filter(|asked| rest.is_none() && !control.no_store && rules.may_look(asked));
     let Some(asked) = asked else {
         count(&counters.bypassed);
@@ -58,17 +59,16 @@ where
         Status::Bypass.say(answer.headers_mut());
         return Ok(answer.map(ResponseBody::passing));
     };
-    let commit = Commit::new(shared.clone(), &asked, tenant, dialect, (rules.tags)(&head));
+    let mut commit = Commit::new(shared.clone(), &asked, tenant, dialect, (rules.tags)(&head));
     let mut unsent = Some((ready, Request::from_parts(head, RequestBody::read(body, None))));
 
     // What is too old may still do if the upstream fails.
     let mut spare = None;
     if let Some(entry) = shared.find(&asked, &commit.tenant).await {
-        let age = now().saturating_duration_since(entry.stored);
-        let fresh = Duration::from_millis(entry.fresh_ms);
+        let (age, fresh) = entry.times(now());
         let will_do = control.accepts(age, fresh, rules.while_revalidate);
         if let Some(is_stale) = will_do
-            && let Some(answer) = kept(rules, &asked, &entry)
+            && let Some(answer) = kept(rules, &asked, &entry, None)
         {
             count(if is_stale { &counters.stale } else { &counters.exact });
             if is_stale && let (seat, true) = shared.join(&asked, commit, false, &mut unsent) {
@@ -79,6 +79,13 @@ where
         if !control.no_cache && age < fresh.saturating_add(rules.if_error) {
             spare = Some(entry);
         }
+    }
+    if !control.no_cache
+        && let Some((entry, nearness)) = shared.find_similar(&asked, &mut commit, control).await
+        && let Some(answer) = kept(rules, &asked, &entry, Some(nearness))
+    {
+        count(&counters.similar);
+        return Ok(answer);
     }
     if control.only_if_cached {
         let mut answer = refusal(dialect, StatusCode::GATEWAY_TIMEOUT, "no answer is kept that would do");
@@ -105,7 +112,7 @@ where
         Err(Failed::Because(error)) => error.downcast::<S::Error>().ok(),
     };
     drop(seat);
-    if let Some(answer) = spare.and_then(|entry| kept(rules, &asked, &entry)) {
+    if let Some(answer) = spare.and_then(|entry| kept(rules, &asked, &entry, None)) {
         count(&counters.stale);
         return Ok(answer);
     }
@@ -140,6 +147,45 @@ impl<St: Store> Shared<St> {
             None
         })?;
         (entry.tenant == *tenant && entry.key == asked.exact).then_some(entry)
+    }
+
+    /// An entry of the same partition whose question is the same in other words, and how near that is; what the question
+    /// means is kept for the entry that may become of it.
+    async fn find_similar(
+        &self,
+        asked: &Asked,
+        commit: &mut Commit<St>,
+        control: Control,
+    ) -> Option<(Arc<Entry>, f32)> {
+        let (similar, text) = (self.similar.as_ref()?, commit.text.clone()?);
+        let find = async {
+            let embedding = similar.embed(&commit.tenant, &text).await?;
+            let embedding = &*commit.embedding.insert(embedding);
+            for key in similar.near(asked.partition, embedding).await {
+                let Some(entry) = self.store.get(key).await.ok()? else {
+                    similar.gone(asked.partition, key).await;
+                    continue;
+                };
+                let is_ours = entry.tenant == commit.tenant && entry.partition == asked.partition;
+                let (age, fresh) = entry.times(now());
+                if !is_ours || control.accepts(age, fresh, Duration::ZERO) != Some(false) {
+                    continue;
+                }
+                match similar.verify(&text, embedding, &entry) {
+                    Ok(nearness) => return Some((entry, nearness)),
+                    Err(refused) => {
+                        count(&self.counters.refused);
+                        tracing::debug!(rule = refused.rule, "a similar question is not the same");
+                    }
+                }
+            }
+            None
+        };
+        timeout(self.rules.similar_budget, find).await.unwrap_or_else(|_| {
+            tracing::warn!(budget = ?self.rules.similar_budget, "similar questions were not found in time");
+            count(&self.counters.similar_failures);
+            None
+        })
     }
 
     /// Listens to the call for this request: the one that is under way, or a new one of what is `unsent`.
@@ -191,7 +237,12 @@ where
 }
 
 /// An entry as the answer to this request; `None` if it cannot be.
-fn kept<B>(rules: &Rules, asked: &Asked, entry: &Entry) -> Option<Response<ResponseBody<B>>> {
+fn kept<B>(
+    rules: &Rules,
+    asked: &Asked,
+    entry: &Entry,
+    nearness: Option<f32>,
+) -> Option<Response<ResponseBody<B>>> {
     // A chat says how many tokens it took, whole or where a stream was asked to.
     let says_usage = entry.dialect == Dialect::OpenAiChat && (!asked.stream || asked.include_usage);
     if says_usage && !entry.has_usage {
@@ -215,7 +266,7 @@ fn kept<B>(rules: &Rules, asked: &Asked, entry: &Entry) -> Option<Response<Respo
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache, no-transform"));
         headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
     }
-    Status::Hit(entry, now()).say(headers);
+    Status::Hit(entry, now(), nearness).say(headers);
     Some(response)
 }
 

@@ -20,6 +20,8 @@ pub struct Handle<St> {
 pub struct Stats {
     /// With an answer to the same request.
     pub exact: u64,
+    /// With an answer to a similar one.
+    pub similar: u64,
     /// With an answer that was stale: while another was fetched, or since the upstream failed.
     pub stale: u64,
     /// By a call to the upstream.
@@ -32,6 +34,10 @@ pub struct Stats {
     pub stored: u64,
     /// Times that the store failed, or was too slow.
     pub store_failures: u64,
+    /// Similar questions that were not the same to what verifies.
+    pub refused: u64,
+    /// Times that embedder and index were too slow.
+    pub similar_failures: u64,
 }
 
 impl<St: Store> Handle<St> {
@@ -43,15 +49,29 @@ impl<St: Store> Handle<St> {
     #[must_use]
     pub fn stats(&self) -> Stats {
         let read = |counter: &AtomicU64| counter.load(Relaxed);
-        let Counters { exact, stale, misses, collapsed, bypassed, stored, store_failures } = &*self.counters;
+        let Counters {
+            exact,
+            similar,
+            stale,
+            misses,
+            collapsed,
+            bypassed,
+            stored,
+            store_failures,
+            refused,
+            similar_failures,
+        } = &*self.counters;
         Stats {
             exact: read(exact),
+            similar: read(similar),
             stale: read(stale),
             misses: read(misses),
             collapsed: read(collapsed),
             bypassed: read(bypassed),
             stored: read(stored),
             store_failures: read(store_failures),
+            refused: read(refused),
+            similar_failures: read(similar_failures),
         }
     }
 
@@ -86,12 +106,15 @@ impl<St> fmt::Debug for Handle<St> {
 #[derive(Debug, Default)]
 pub(crate) struct Counters {
     pub(crate) exact: AtomicU64,
+    pub(crate) similar: AtomicU64,
     pub(crate) stale: AtomicU64,
     pub(crate) misses: AtomicU64,
     pub(crate) collapsed: AtomicU64,
     pub(crate) bypassed: AtomicU64,
     pub(crate) stored: AtomicU64,
     pub(crate) store_failures: AtomicU64,
+    pub(crate) refused: AtomicU64,
+    pub(crate) similar_failures: AtomicU64,
 }
 
 pub(crate) fn count(counter: &AtomicU64) {

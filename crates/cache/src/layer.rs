@@ -1,10 +1,16 @@
 use std::{fmt, sync::Arc, time::Duration};
 
-use dashpot_core::Tenant;
+use dashpot_core::{Embedding, Tenant};
 use http::request::Parts;
 use tower_layer::Layer;
+use tower_service::Service;
 
-use crate::{Cache, Handle, Keep, Store, flight::Flights, handle::Counters};
+use crate::{
+    Cache, Handle, Index, Keep, Similar, Store,
+    flight::{BoxError, Flights},
+    handle::Counters,
+    similar::Tier,
+};
 
 /// Makes services that answer again what was answered before.
 ///
@@ -21,6 +27,7 @@ pub(crate) struct Shared<St> {
     pub(crate) store: Arc<St>,
     pub(crate) counters: Arc<Counters>,
     pub(crate) flights: Flights,
+    pub(crate) similar: Option<Arc<dyn Tier>>,
     pub(crate) rules: Rules,
 }
 
@@ -36,6 +43,7 @@ pub(crate) struct Rules {
     pub(crate) max_request_bytes: usize,
     pub(crate) max_answer_bytes: usize,
     pub(crate) budget: Duration,
+    pub(crate) similar_budget: Duration,
     pub(crate) pace: Option<Duration>,
     pub(crate) finish: bool,
 }
@@ -58,11 +66,12 @@ impl<St: Store> CacheLayer<St> {
             max_request_bytes: 1 << 20,
             max_answer_bytes: 1 << 20,
             budget: Duration::from_millis(50),
+            similar_budget: Duration::from_millis(200),
             pace: None,
             finish: false,
         };
         let (store, counters, flights) = (Arc::new(store), Arc::default(), Flights::default());
-        Self { shared: Arc::new(Shared { store, counters, flights, rules }) }
+        Self { shared: Arc::new(Shared { store, counters, flights, similar: None, rules }) }
     }
 
     /// A layer whose answers **everybody shares**: for one tenant only, or for questions that hold no secrets and answers
@@ -122,6 +131,26 @@ impl<St> CacheLayer<St> {
         self.with(|rules| rules.keep = keep)
     }
 
+    /// Answers questions of the last user's too that were asked in other words, everything else in the request being the
+    /// same. Default: only the same words will do.
+    #[must_use]
+    pub fn similar<E, Ix>(self, similar: Similar<E, Ix>) -> Self
+    where
+        E: Service<Vec<Arc<str>>, Response = Vec<Option<Embedding>>> + Clone + Send + Sync + 'static,
+        E::Future: Send,
+        E::Error: Into<BoxError>,
+        Ix: Index,
+    {
+        self.made_of(Some(Arc::new(similar)), self.shared.rules.clone())
+    }
+
+    /// How long a request waits for the embedder and the index, and the store with them; what is not found by then is a
+    /// miss. Default: 200 ms.
+    #[must_use]
+    pub fn similar_budget(self, time: Duration) -> Self {
+        self.with(|rules| rules.similar_budget = time)
+    }
+
     /// Longer requests pass by. Default: 1 MiB.
     #[must_use]
     pub fn max_request_bytes(self, bytes: usize) -> Self {
@@ -163,9 +192,14 @@ impl<St> CacheLayer<St> {
     fn with(self, change: impl FnOnce(&mut Rules)) -> Self {
         let mut rules = self.shared.rules.clone();
         change(&mut rules);
+        let similar = self.shared.similar.clone();
+        self.made_of(similar, rules)
+    }
+
+    fn made_of(&self, similar: Option<Arc<dyn Tier>>, rules: Rules) -> Self {
         let Shared { store, counters, flights, .. } = &*self.shared;
         let (store, counters, flights) = (store.clone(), counters.clone(), flights.clone());
-        Self { shared: Arc::new(Shared { store, counters, flights, rules }) }
+        Self { shared: Arc::new(Shared { store, counters, flights, similar, rules }) }
     }
 }
 
@@ -200,6 +234,7 @@ impl fmt::Debug for Rules {
             .field("max_request_bytes", &self.max_request_bytes)
             .field("max_answer_bytes", &self.max_answer_bytes)
             .field("budget", &self.budget)
+            .field("similar_budget", &self.similar_budget)
             .field("pace", &self.pace)
             .field("finish", &self.finish)
             .finish_non_exhaustive()

@@ -15,6 +15,7 @@ mod layer;
 mod replay;
 mod request;
 mod service;
+mod similar;
 mod status;
 mod store;
 
@@ -27,6 +28,7 @@ pub use key::{Key, NoKey};
 pub use layer::CacheLayer;
 pub use request::RequestBody;
 pub use service::{Cache, ResponseFuture};
+pub use similar::{Similar, Verify};
 pub use store::{MemoryStore, Removal, Store, StoreError};
 
 /// The time, on the clock that tests can pause.

@@ -9,8 +9,8 @@ const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
 /// How a request was answered, as `Cache-Status` says it (RFC 9211).
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Status<'a> {
-    /// From an entry; what is said of it, and how old it is.
-    Hit(&'a Entry, Instant),
+    /// From an entry, at this moment; how near its question is, if it is another.
+    Hit(&'a Entry, Instant, Option<f32>),
     /// By the upstream: the request or the rules would have no entry.
     Bypass,
     /// By the upstream: the request wanted a new answer.
@@ -29,7 +29,7 @@ impl Status<'_> {
         if let Ok(value) = HeaderValue::try_from(self.to_string()) {
             headers.append(CACHE_STATUS, value);
         }
-        if let Self::Hit(entry, now) = self {
+        if let Self::Hit(entry, now, _) = self {
             headers.insert(header::AGE, entry.age(now).into());
         }
     }
@@ -39,10 +39,14 @@ impl fmt::Display for Status<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("dashpot; ")?;
         match self {
-            Self::Hit(entry, now) => {
+            Self::Hit(entry, now, nearness) => {
                 let fresh = i64::try_from(entry.fresh_ms / 1000).unwrap_or(i64::MAX);
                 let ttl = fresh.saturating_sub_unsigned(entry.age(*now));
-                write!(f, "hit; ttl={ttl}; key=\"{}\"; detail=exact", entry.key)
+                write!(f, "hit; ttl={ttl}; key=\"{}\"; detail=", entry.key)?;
+                match nearness {
+                    Some(nearness) => write!(f, "\"semantic; score={nearness:.3}\""),
+                    None => f.write_str("exact"),
+                }
             }
             Self::Bypass => f.write_str("fwd=bypass"),
             Self::Request => f.write_str("fwd=request"),

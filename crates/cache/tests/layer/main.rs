@@ -6,5 +6,6 @@ mod contract;
 mod controls;
 mod exact;
 mod flights;
+mod similar;
 mod stored;
 mod support;
