@@ -39,6 +39,8 @@ pub(crate) struct Config {
     #[serde(default)]
     pub(crate) mode: Mode,
     #[serde(default)]
+    pub(crate) cache: Cache,
+    #[serde(default)]
     pub(crate) deadline: Deadline,
     #[serde(default)]
     pub(crate) limit: Limit,
@@ -103,6 +105,20 @@ pub(crate) struct Deadline {
     gap_ms: u64,
     total_ms: u64,
     header: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Cache {
+    max_bytes: u64,
+    ttl_ms: u64,
+    stale_while_revalidate_ms: u64,
+    stale_if_error_ms: u64,
+    pub(crate) max_temperature: f64,
+    pub(crate) max_request_bytes: usize,
+    pub(crate) max_answer_bytes: usize,
+    pub(crate) finish_alone: bool,
+    pub(crate) share_without_credential: bool,
 }
 
 #[derive(Debug, Deserialize)]
@@ -188,6 +204,9 @@ impl Config {
             ("intake.body_timeout_ms", self.intake.body_timeout_ms),
             ("intake.idle_timeout_ms", self.intake.idle_timeout_ms),
             ("mode.max_bytes", self.mode.max_bytes as u64),
+            ("cache.ttl_ms", self.cache.ttl_ms),
+            ("cache.max_request_bytes", self.cache.max_request_bytes as u64),
+            ("cache.max_answer_bytes", self.cache.max_answer_bytes as u64),
             ("deadline.first_content_ms", self.deadline.first_content_ms),
             ("deadline.gap_ms", self.deadline.gap_ms),
             ("deadline.total_ms", self.deadline.total_ms),
@@ -202,6 +221,9 @@ impl Config {
         ];
         if let Some((key, _)) = positive.into_iter().find(|&(_, value)| value == 0) {
             return Err(format!("{key} must be more than 0"));
+        }
+        if self.cache.max_temperature.is_nan() {
+            return Err("cache.max_temperature must be a number".into());
         }
         self.deadline.header()?;
         self.limit.check()?;
@@ -283,6 +305,41 @@ impl Mode {
 impl Default for Mode {
     fn default() -> Self {
         Self { upstream: Asked::AsCaller, unless_said: Answer::Whole, max_bytes: 8 << 20 }
+    }
+}
+
+impl Cache {
+    /// Room for answers, if there is any.
+    pub(crate) fn store(&self) -> Option<dashpot::cache::MemoryStore> {
+        (self.max_bytes > 0).then(|| dashpot::cache::MemoryStore::new(self.max_bytes))
+    }
+
+    pub(crate) fn ttl(&self) -> Duration {
+        Duration::from_millis(self.ttl_ms)
+    }
+
+    pub(crate) fn stale_while_revalidate(&self) -> Duration {
+        Duration::from_millis(self.stale_while_revalidate_ms)
+    }
+
+    pub(crate) fn stale_if_error(&self) -> Duration {
+        Duration::from_millis(self.stale_if_error_ms)
+    }
+}
+
+impl Default for Cache {
+    fn default() -> Self {
+        Self {
+            max_bytes: 0,
+            ttl_ms: 3_600_000,
+            stale_while_revalidate_ms: 0,
+            stale_if_error_ms: 0,
+            max_temperature: 1.0,
+            max_request_bytes: 1 << 20,
+            max_answer_bytes: 1 << 20,
+            finish_alone: false,
+            share_without_credential: false,
+        }
     }
 }
 

@@ -20,6 +20,7 @@ use tracing_subscriber::filter::{EnvFilter, LevelFilter};
 mod activity;
 mod app;
 mod breaker;
+mod cache;
 mod config;
 mod exchange;
 mod intake;
