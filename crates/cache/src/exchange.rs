@@ -64,7 +64,8 @@ where
 
     // What is too old may still do if the upstream fails.
     let mut spare = None;
-    if let Some(entry) = shared.find(&asked, &commit.tenant).await {
+    let found = if control.no_cache { None } else { shared.find(&asked, &commit.tenant).await };
+    if let Some(entry) = found {
         let (age, fresh) = entry.times(now());
         let will_do = control.accepts(age, fresh, rules.while_revalidate);
         if let Some(is_stale) = will_do
@@ -76,7 +77,7 @@ where
             }
             return Ok(answer);
         }
-        if !control.no_cache && age < fresh.saturating_add(rules.if_error) {
+        if age < fresh.saturating_add(rules.if_error) {
             spare = Some(entry);
         }
     }

@@ -6,12 +6,11 @@ use std::{
     },
 };
 
-use crate::{Removal, Store, StoreError};
+use crate::{Removal, Store, StoreError, layer::Shared, similar::Tier};
 
 /// What the caches of a layer amount to, and its manual controls. Cheap to clone.
 pub struct Handle<St> {
-    store: Arc<St>,
-    counters: Arc<Counters>,
+    shared: Arc<Shared<St>>,
 }
 
 /// How requests were answered.
@@ -41,8 +40,12 @@ pub struct Stats {
 }
 
 impl<St: Store> Handle<St> {
-    pub(crate) fn new(store: Arc<St>, counters: Arc<Counters>) -> Self {
-        Self { store, counters }
+    pub(crate) fn new(shared: Arc<Shared<St>>) -> Self {
+        Self { shared }
+    }
+
+    pub(crate) fn similar(&self) -> Option<&Arc<dyn Tier>> {
+        self.shared.similar.as_ref()
     }
 
     /// The numbers so far.
@@ -60,7 +63,7 @@ impl<St: Store> Handle<St> {
             store_failures,
             refused,
             similar_failures,
-        } = &*self.counters;
+        } = &*self.shared.counters;
         Stats {
             exact: read(exact),
             similar: read(similar),
@@ -80,25 +83,25 @@ impl<St: Store> Handle<St> {
     /// # Errors
     /// When the store fails.
     pub async fn remove(&self, what: Removal) -> Result<(), StoreError> {
-        self.store.remove(what).await
+        self.shared.store.remove(what).await
     }
 
     /// The store.
     #[must_use]
     pub fn store(&self) -> &St {
-        &self.store
+        &self.shared.store
     }
 }
 
 impl<St> Clone for Handle<St> {
     fn clone(&self) -> Self {
-        Self { store: self.store.clone(), counters: self.counters.clone() }
+        Self { shared: self.shared.clone() }
     }
 }
 
 impl<St> fmt::Debug for Handle<St> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Handle").field("counters", &self.counters).finish_non_exhaustive()
+        f.debug_struct("Handle").field("counters", &self.shared.counters).finish_non_exhaustive()
     }
 }
 

@@ -85,10 +85,10 @@ impl<St: Store> CacheLayer<St> {
         Self::new(store, move |_| Some(everybody.clone()))
     }
 
-    /// What the caches of this layer amount to, and its manual controls.
+    /// What the caches of this layer amount to, and its manual controls; taken when the layer is made up.
     #[must_use]
     pub fn handle(&self) -> Handle<St> {
-        Handle::new(self.shared.store.clone(), self.shared.counters.clone())
+        Handle::new(self.shared.clone())
     }
 }
 

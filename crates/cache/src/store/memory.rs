@@ -40,6 +40,11 @@ impl MemoryStore {
         self.len() == 0
     }
 
+    /// All entries, in no order.
+    pub(crate) fn entries(&self) -> impl Iterator<Item = Arc<Entry>> + '_ {
+        self.entries.iter().map(|(_, entry)| entry)
+    }
+
     /// How many bytes the entries take.
     #[must_use]
     pub fn bytes(&self) -> u64 {

@@ -6,6 +6,7 @@ mod contract;
 mod controls;
 mod exact;
 mod flights;
+mod restore;
 mod similar;
 mod stored;
 mod support;

@@ -78,7 +78,8 @@ async fn nothing_but_the_last_text_may_be_other_words() {
         change(&mut body);
         post(CHAT, &body)
     };
-    let changes: [(fn(&mut Value), bool); 7] = [
+    type Change = fn(&mut Value);
+    let changes: [(Change, bool); 7] = [
         (|body| body["messages"][3]["content"] = "a d".into(), true),
         (|body| body["messages"][0]["content"] = "a d".into(), false),
         (|body| body["messages"][1]["content"] = "a d".into(), false),
