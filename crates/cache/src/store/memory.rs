@@ -8,6 +8,9 @@ use moka::{Expiry, sync::Cache};
 use super::{Removal, Store, StoreError};
 use crate::{Entry, Key};
 
+/// What moka takes for an entry, and the allocator for its parts, as `tests/cost.rs` measures it.
+const OVERHEAD: usize = 400;
+
 /// Entries in this process, within a bound of bytes; what is asked for most stays (TinyLFU, by moka).
 #[derive(Clone, Debug)]
 pub struct MemoryStore {
@@ -15,12 +18,12 @@ pub struct MemoryStore {
 }
 
 impl MemoryStore {
-    /// A store of at most about `max_bytes`, counted as [`Entry::weight`] does.
+    /// A store of at most about `max_bytes` of memory: its entries by [`Entry::weight`], and what it takes to find them.
     #[must_use]
     pub fn new(max_bytes: u64) -> Self {
         let entries = Cache::builder()
             .max_capacity(max_bytes)
-            .weigher(|_, entry: &Arc<Entry>| u32::try_from(entry.weight()).unwrap_or(u32::MAX))
+            .weigher(|_, entry: &Arc<Entry>| u32::try_from(entry.weight() + OVERHEAD).unwrap_or(u32::MAX))
             .expire_after(UntilStale)
             .support_invalidation_closures()
             .build();
