@@ -29,6 +29,8 @@ async fn ask(caller: &Caller, gateway: &Gateway, key: &str, stream: bool) -> Res
         format!(r#"{{"model":"m","stream":{stream},"messages":[{{"role":"user","content":"Hello"}}]}}"#);
     let request = Request::post(format!("{}/v1/chat/completions", gateway.url()))
         .header("authorization", key)
+        // It is a part of the key, and each gateway has a port of its own.
+        .header("host", "gateway.example")
         .body(Full::from(body));
     caller.request(request.expect("it is well-formed")).await.expect("there is an answer")
 }
@@ -120,4 +122,23 @@ async fn many_who_ask_the_same_at_once_hear_one_stream_and_who_leaves_leaves_nob
     assert!(heard.iter().all(|one| *one == heard[0]));
     let log = model.log();
     assert!(log.len() == 1 && log[0].ended(End::Complete), "{log:#?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn answers_outlive_the_gateway() {
+    let model = ModelServer::start(Config::instant()).expect("it starts");
+    let folder = tempfile::tempdir().expect("there is room");
+    let file = folder.path().join("cache");
+    let file = file.to_str().expect("it is text");
+    let variables = [ON[0], ("DASHPOT_GATEWAY_CACHE__STATE_FILE", file)];
+    let mut gateway = Gateway::with(&model.url(), &variables);
+    let first = text(ask(&caller(), &gateway, "a", false).await).await;
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    support::run(std::process::Command::new("kill").arg(gateway.pid().to_string()));
+    assert!(gateway.wait().success());
+    let gateway = Gateway::with(&model.url(), &variables);
+    let answer = ask(&caller(), &gateway, "a", false).await;
+    assert!(status(&answer).starts_with("dashpot; hit"), "{}", status(&answer));
+    assert_eq!(text(answer).await, first);
+    assert_eq!(model.log().len(), 1);
 }

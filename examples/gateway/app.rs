@@ -51,6 +51,7 @@ const PEEK_BYTES: usize = 16 << 10;
 pub(crate) struct App {
     pub(crate) router: Router,
     model: ModelLayer,
+    cache: Option<CacheHandle<MemoryStore>>,
     draining: Arc<AtomicBool>,
 }
 
@@ -64,13 +65,14 @@ impl App {
         let resume = resume::new(&config.sse).map_err(|error| error.to_string())?;
         let mode = config.mode.layer();
         let cache = cache::layer(&config.cache);
+        let cache_handle = cache.as_ref().map(CacheLayer::handle);
         let shown = Shown {
             metrics,
             model: model.clone(),
             heartbeats: heartbeat.handle(),
             resume: resume.clone(),
             modes: mode.handle(),
-            cache: cache.as_ref().map(CacheLayer::handle),
+            cache: cache_handle.clone(),
         };
         let router = Router::new()
             .fallback_service(stack(config, heartbeat, resume, mode, cache, model.clone())?)
@@ -79,12 +81,17 @@ impl App {
             .route("/healthz", get(async || "ok\n"))
             .route("/readyz", get(ready).with_state(draining.clone()))
             .route("/metrics", get(render).with_state(shown));
-        Ok(Self { router, model, draining })
+        Ok(Self { router, model, cache: cache_handle, draining })
     }
 
     /// What the next process may want to know of the upstream.
     pub(crate) fn limit(&self) -> LimitHandle {
         self.model.limit.handle()
+    }
+
+    /// Answers that the next process can give again.
+    pub(crate) fn cache(&self) -> Option<CacheHandle<MemoryStore>> {
+        self.cache.clone()
     }
 
     /// From now on `/readyz` sends new traffic elsewhere.

@@ -1,7 +1,9 @@
 //! Answers that were given before, given again to the same caller.
 
+use std::{io, path::Path};
+
 use dashpot::{
-    cache::{CacheLayer, Handle, MemoryStore},
+    cache::{CacheLayer, Handle, MemoryStore, RestoreError},
     core::Tenant,
 };
 use http::request::Parts;
@@ -45,6 +47,24 @@ fn tenant(head: &Parts, shares: bool) -> Option<Tenant> {
     }
     let digits: String = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
     Tenant::new(&digits)
+}
+
+/// What the last run has left; what cannot be read is a warning, and the cache starts without it.
+pub(crate) async fn restore(handle: &Handle<MemoryStore>, path: &Path) {
+    match handle.restore(path).await {
+        Ok(entries) => tracing::info!(entries, "answers that were kept are there again"),
+        Err(RestoreError::Io(error)) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => {
+            tracing::warn!(path = %path.display(), %error, "cache.state_file cannot be read to its end");
+        }
+    }
+}
+
+/// Leaves the answers to the next run.
+pub(crate) fn save(handle: &Handle<MemoryStore>, path: &Path) {
+    if let Err(error) = handle.save(path) {
+        tracing::warn!(path = %path.display(), %error, "cache.state_file cannot be written");
+    }
 }
 
 /// Brings the metrics up to what the cache is now.

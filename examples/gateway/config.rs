@@ -119,6 +119,7 @@ pub(crate) struct Cache {
     pub(crate) max_answer_bytes: usize,
     pub(crate) finish_alone: bool,
     pub(crate) share_without_credential: bool,
+    pub(crate) state_file: Option<PathBuf>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -225,6 +226,7 @@ impl Config {
         if self.cache.max_temperature.is_nan() {
             return Err("cache.max_temperature must be a number".into());
         }
+        check_state_file("cache", self.cache.state_file.as_deref())?;
         self.deadline.header()?;
         self.limit.check()?;
         self.breaker.check()?;
@@ -339,6 +341,7 @@ impl Default for Cache {
             max_answer_bytes: 1 << 20,
             finish_alone: false,
             share_without_credential: false,
+            state_file: None,
         }
     }
 }
@@ -380,18 +383,7 @@ impl Limit {
                 "limit.initial = {initial} must be from limit.min = {min} to limit.max = {max}"
             ));
         }
-        // The file may be missing, as at the first start; where it is to be, that would be found out at the last moment.
-        if let Some(path) = &self.state_file {
-            let wrong = |why| Err(format!("limit.state_file = {}: {why}", path.display()));
-            if path.is_dir() {
-                return wrong("is a directory");
-            }
-            let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-            if folder.is_some_and(|folder| !folder.is_dir()) {
-                return wrong("is in a directory that does not exist");
-            }
-        }
-        Ok(())
+        check_state_file("limit", self.state_file.as_deref())
     }
 
     pub(crate) fn max_wait(&self) -> Duration {
@@ -559,6 +551,20 @@ fn default_http2_connections() -> usize {
 
 fn default_max_idle_connections() -> usize {
     1000
+}
+
+/// The file may be missing, as at the first start; where it is to be, that would be found out at the last moment.
+fn check_state_file(section: &str, path: Option<&Path>) -> Result<(), String> {
+    let Some(path) = path else { return Ok(()) };
+    let wrong = |why| Err(format!("{section}.state_file = {}: {why}", path.display()));
+    if path.is_dir() {
+        return wrong("is a directory");
+    }
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    if folder.is_some_and(|folder| !folder.is_dir()) {
+        return wrong("is in a directory that does not exist");
+    }
+    Ok(())
 }
 
 /// Puts a variable's value at `a__b`: as a number or a truth value if it reads as one, else as text.
