@@ -9,13 +9,13 @@ use std::{
 
 use bytes::Bytes;
 use dashpot::{
-    breaker, deadline, limit,
+    breaker, deadline, embed, limit,
     sse::{
         self,
         resume::{Memory, MemoryStore, ResumeLayer},
     },
 };
-use http::{Request, Response};
+use http::{Request, Response, Uri};
 use http_body_util::Full;
 use tower::{Layer, Service, ServiceBuilder};
 
@@ -101,6 +101,16 @@ fn deadline() {
     check(&deadline::DeadlineLayer::new());
     check(&deadline::PassOnLayer::new());
     moved::<deadline::DeadlineService<Plain>>();
+}
+
+#[test]
+fn embed() {
+    shared(&embed::OpenAiEmbedder::new(Plain, Uri::from_static("/v1/embeddings"), "small"));
+    moved::<embed::OpenAiFuture<Ready<Result<Response<Body>, Infallible>>, Body>>();
+    let shared: fn(&embed::Embedder) = shared;
+    let _ = shared;
+    moved::<embed::EmbedderFuture>();
+    moved::<embed::MiniLm>();
 }
 
 #[test]

@@ -9,6 +9,8 @@ pub use dashpot_cache as cache;
 pub use dashpot_core as core;
 #[cfg(feature = "deadline")]
 pub use dashpot_deadline as deadline;
+#[cfg(feature = "embed")]
+pub use dashpot_embed as embed;
 #[cfg(feature = "limit")]
 pub use dashpot_limit as limit;
 #[cfg(feature = "sse")]

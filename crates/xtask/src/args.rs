@@ -9,11 +9,17 @@ usage: cargo xtask COMMAND [--without NAME]...
   bench [NAME]  the benches, or one of them, with the peers beside
   setup         install what test and lint need, and nothing else
 
-  --without NAME  leave out curl, python, chromium, nginx, haproxy or cargo-deny, and what needs it";
+  --without NAME  leave out curl, python, chromium, nginx, haproxy, model or cargo-deny, and what needs it";
 
 /// What the tests need.
-const TESTS: [Provision; 5] =
-    [Provision::Curl, Provision::Python, Provision::Chromium, Provision::Nginx, Provision::HaProxy];
+const TESTS: [Provision; 6] = [
+    Provision::Curl,
+    Provision::Python,
+    Provision::Chromium,
+    Provision::Nginx,
+    Provision::HaProxy,
+    Provision::Model,
+];
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Command {
@@ -113,7 +119,7 @@ mod tests {
         let args = parse("--without chromium test --without curl").unwrap();
         assert_eq!(
             args.provisions().collect::<Vec<_>>(),
-            [Provision::Python, Provision::Nginx, Provision::HaProxy]
+            [Provision::Python, Provision::Nginx, Provision::HaProxy, Provision::Model]
         );
         assert_eq!(args.left_out().collect::<Vec<_>>(), [Provision::Curl, Provision::Chromium]);
     }
@@ -130,7 +136,8 @@ mod tests {
         let error = parse("test --without firefox").unwrap_err();
         assert_eq!(
             error,
-            "--without firefox: there is no such provision; there are curl, python, chromium, nginx, haproxy, cargo-deny"
+            "--without firefox: there is no such provision; there are curl, python, chromium, nginx, haproxy, model, \
+             cargo-deny"
         );
     }
 

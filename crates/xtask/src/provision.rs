@@ -4,6 +4,7 @@ use crate::workspace::{Workspace, which};
 
 pub(crate) mod cargo_deny;
 mod debian;
+pub(crate) mod model;
 pub(crate) mod python;
 
 /// Something a command needs that cargo does not bring.
@@ -14,12 +15,13 @@ pub(crate) enum Provision {
     Chromium,
     Nginx,
     HaProxy,
+    Model,
     CargoDeny,
 }
 
 impl Provision {
-    pub(crate) const ALL: [Self; 6] =
-        [Self::Curl, Self::Python, Self::Chromium, Self::Nginx, Self::HaProxy, Self::CargoDeny];
+    pub(crate) const ALL: [Self; 7] =
+        [Self::Curl, Self::Python, Self::Chromium, Self::Nginx, Self::HaProxy, Self::Model, Self::CargoDeny];
 
     pub(crate) fn named(name: &str) -> Result<Self, String> {
         Self::ALL.into_iter().find(|provision| provision.name() == name).ok_or_else(|| {
@@ -35,17 +37,19 @@ impl Provision {
             Self::Chromium => "chromium",
             Self::Nginx => "nginx",
             Self::HaProxy => "haproxy",
+            Self::Model => "model",
             Self::CargoDeny => "cargo-deny",
         }
     }
 
-    /// The files in `tests/` that cannot run without it.
+    /// The files in a `tests/` that cannot run without it.
     pub(crate) fn tests(self) -> &'static [&'static str] {
         match self {
             Self::Curl => &["curl", "examples", "proxies"],
             Self::Python => &["accumulators", "browser", "clients", "sdk"],
             Self::Chromium => &["browser", "clients"],
             Self::Nginx | Self::HaProxy => &["proxies"],
+            Self::Model => &["minilm"],
             Self::CargoDeny => &[],
         }
     }
@@ -76,6 +80,7 @@ impl Provision {
             Self::Chromium => which("chromium").is_some() && which("chromedriver").is_some(),
             Self::Nginx => server("nginx"),
             Self::HaProxy => server("haproxy"),
+            Self::Model => model::is_here(workspace),
             Self::CargoDeny => cargo_deny::program(workspace).is_some(),
         }
     }
@@ -87,6 +92,7 @@ impl Provision {
             Self::Chromium => debian::install(&["chromium", "chromium-driver"]),
             Self::Nginx => debian::install(&["nginx"]),
             Self::HaProxy => debian::install(&["haproxy"]),
+            Self::Model => model::install(workspace),
             Self::CargoDeny => cargo_deny::install(workspace),
         }
     }
@@ -119,7 +125,7 @@ mod tests {
     fn every_test_that_needs_a_provision_exists() {
         let workspace = Workspace::find().unwrap();
         for test in Provision::ALL.into_iter().flat_map(Provision::tests) {
-            assert!(workspace.root.join(format!("tests/{test}.rs")).is_file(), "{test}");
+            assert!(workspace.tests().iter().any(|name| name == test), "{test}");
         }
     }
 }

@@ -1,7 +1,5 @@
-use std::path::PathBuf;
-
 use crate::{
-    provision::{Provision, python},
+    provision::{Provision, model, python},
     workspace::{self, Workspace, output},
 };
 
@@ -26,6 +24,7 @@ pub(crate) fn run(workspace: &Workspace, provisions: &[Provision]) -> Result<(),
     let mut tests = cargo(if nextest { &["nextest", "run"] } else { &["test"] });
     tests.arg("--no-fail-fast").args(selection(workspace, provisions));
     tests.env("DASHPOT_EXAMPLES", workspace.target.join("debug/examples"));
+    tests.env("DASHPOT_MINILM", model::folder(workspace));
     tests.env("DASHPOT_PYTHON", python::interpreter(workspace));
     workspace::run(&mut tests)?;
 
@@ -39,13 +38,8 @@ fn selection(workspace: &Workspace, provisions: &[Provision]) -> Vec<String> {
     if cannot_run.is_empty() {
         return vec!["--tests".into()];
     }
-    let crates = workspace.root.join("crates").read_dir().into_iter().flatten().flatten();
-    let folders = crates.map(|entry| entry.path().join("tests")).chain([PathBuf::from("tests")]);
-    let mut names: Vec<_> = folders.flat_map(|folder| workspace.targets(&folder)).collect();
-    names.retain(|name| !cannot_run.contains(&name.as_str()));
-    names.sort();
-    names.dedup();
-    let tests = names.into_iter().flat_map(|name| ["--test".to_owned(), name]);
+    let names = workspace.tests().into_iter().filter(|name| !cannot_run.contains(&name.as_str()));
+    let tests = names.flat_map(|name| ["--test".to_owned(), name]);
     ["--lib", "--bins", "--examples"].into_iter().map(str::to_owned).chain(tests).collect()
 }
 

@@ -36,6 +36,16 @@ impl Workspace {
         command
     }
 
+    /// The names of all test files, of the crates too.
+    pub(crate) fn tests(&self) -> Vec<String> {
+        let crates = self.root.join("crates").read_dir().into_iter().flatten().flatten();
+        let folders = crates.map(|entry| entry.path().join("tests")).chain([PathBuf::from("tests")]);
+        let mut names: Vec<_> = folders.flat_map(|folder| self.targets(&folder)).collect();
+        names.sort();
+        names.dedup();
+        names
+    }
+
     /// The names of cargo's targets in `folder`: files, and folders with a `main.rs`.
     pub(crate) fn targets(&self, folder: &Path) -> Vec<String> {
         let entries = self.root.join(folder).read_dir().into_iter().flatten().flatten();
