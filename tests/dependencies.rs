@@ -31,9 +31,8 @@ fn place(name: &str) -> Option<Place> {
         "dashpot-core" => Place::Core,
         "dashpot-body" | "dashpot-wire" => Place::Foundation,
         "dashpot-testkit" => Place::Testkit,
-        "dashpot-breaker" | "dashpot-deadline" | "dashpot-embed" | "dashpot-limit" | "dashpot-sse" => {
-            Place::Feature
-        }
+        "dashpot-breaker" | "dashpot-cache" | "dashpot-deadline" | "dashpot-embed" | "dashpot-limit"
+        | "dashpot-sse" => Place::Feature,
         "dashpot" => Place::Facade,
         "dashpot-workspace" => Place::Root,
         _ => return None,

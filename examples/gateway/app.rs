@@ -18,6 +18,7 @@ use axum::{
     routing::get,
 };
 use dashpot::{
+    cache::{CacheLayer, Handle as CacheHandle, MemoryStore, RequestBody},
     deadline::{DeadlineLayer, PassOnLayer},
     limit::Handle as LimitHandle,
     sse::{
@@ -31,7 +32,7 @@ use tokio::runtime::Handle;
 use tower::{Service, ServiceBuilder};
 
 use crate::{
-    breaker,
+    breaker, cache,
     config::{self, Config},
     exchange,
     intake::IntakeLayer,
@@ -50,6 +51,7 @@ const PEEK_BYTES: usize = 16 << 10;
 pub(crate) struct App {
     pub(crate) router: Router,
     model: ModelLayer,
+    cache: Option<CacheHandle<MemoryStore>>,
     draining: Arc<AtomicBool>,
 }
 
@@ -62,26 +64,34 @@ impl App {
         let heartbeat = HeartbeatLayer::new(config.sse.heartbeat());
         let resume = resume::new(&config.sse).map_err(|error| error.to_string())?;
         let mode = config.mode.layer();
+        let cache = cache::layer(&config.cache);
+        let cache_handle = cache.as_ref().map(CacheLayer::handle);
         let shown = Shown {
             metrics,
             model: model.clone(),
             heartbeats: heartbeat.handle(),
             resume: resume.clone(),
             modes: mode.handle(),
+            cache: cache_handle.clone(),
         };
         let router = Router::new()
-            .fallback_service(stack(config, heartbeat, resume, mode, model.clone())?)
+            .fallback_service(stack(config, heartbeat, resume, mode, cache, model.clone())?)
             .layer(middleware::from_fn(exchange::track))
             .route("/", get(async || Html(include_str!("page.html"))))
             .route("/healthz", get(async || "ok\n"))
             .route("/readyz", get(ready).with_state(draining.clone()))
             .route("/metrics", get(render).with_state(shown));
-        Ok(Self { router, model, draining })
+        Ok(Self { router, model, cache: cache_handle, draining })
     }
 
     /// What the next process may want to know of the upstream.
     pub(crate) fn limit(&self) -> LimitHandle {
         self.model.limit.handle()
+    }
+
+    /// Answers that the next process can give again.
+    pub(crate) fn cache(&self) -> Option<CacheHandle<MemoryStore>> {
+        self.cache.clone()
     }
 
     /// From now on `/readyz` sends new traffic elsewhere.
@@ -90,8 +100,7 @@ impl App {
     }
 }
 
-/// The layers, outermost first. Rate, cache and queue will stand between intake and limit, warm-up between breaker and SSE,
-/// in this order.
+/// The layers, outermost first. Rate will stand before the cache, the queue behind it, and warm-up between breaker and SSE.
 ///
 /// - Heartbeats are outermost: they are the gateway's own, and must not pass for signs of the upstream's life.
 /// - Streams that can be resumed are next: who comes back is answered there, and not by the model.
@@ -99,6 +108,8 @@ impl App {
 /// - The mode is behind it, since it changes the body, and outside of all that looks at streams: who wants a whole answer
 ///   has their clocks all the same.
 /// - The deadline counts from the intake on what all others take. What is left is told to the upstream at the last moment.
+/// - The cache is behind the mode, so that it is asked in the mode that is wanted, and behind the deadline, which is each
+///   caller's own where several wait for one call. What it answers takes no slot.
 /// - The breaker is within the limit: what it refuses takes a slot for no time.
 /// - SSE is behind both: it tells them when the first content of a stream came, how the stream ended, and what it used. The
 ///   other way round they would take a ping for content, and a broken stream for a good one.
@@ -108,6 +119,7 @@ fn stack(
     heartbeat: HeartbeatLayer,
     resume: Option<Resume>,
     mode: ModeLayer,
+    cache: Option<CacheLayer<MemoryStore>>,
     model: ModelLayer,
 ) -> Result<
     impl Service<Request<Body>, Response = Response<Body>, Error = Infallible, Future: Send>
@@ -125,6 +137,11 @@ fn stack(
         let as_inner = |answer: Response<_>| answer.map(Body::new);
         ServiceBuilder::new().map_response(as_inner).layer(resume.layer).into_inner()
     });
+    let cache = cache.map(|cache| {
+        let as_inner = |answer: Response<_>| answer.map(Body::new);
+        let as_asked = |request: Request<RequestBody<Body>>| request.map(Body::new);
+        ServiceBuilder::new().map_response(as_inner).layer(cache).map_request(as_asked).into_inner()
+    });
     let stack = ServiceBuilder::new()
         .layer(InWordsLayer)
         .layer(heartbeat)
@@ -132,6 +149,7 @@ fn stack(
         .layer(intake)
         .layer(mode)
         .layer(deadline)
+        .option_layer(cache)
         .layer(model)
         .layer(peek)
         .layer(sse)
@@ -166,12 +184,16 @@ struct Shown {
     heartbeats: HeartbeatHandle,
     resume: Option<Resume>,
     modes: ModeHandle,
+    cache: Option<CacheHandle<MemoryStore>>,
 }
 
 async fn render(State(shown): State<Shown>) -> impl IntoResponse {
     limit::publish(&shown.model.limit.handle());
     breaker::publish(&shown.model.breaker);
     counter!("gateway_heartbeats_total").absolute(shown.heartbeats.sent());
+    if let Some(handle) = &shown.cache {
+        cache::publish(handle);
+    }
     if let Some(resume) = &shown.resume {
         resume::publish(resume);
     }

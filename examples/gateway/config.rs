@@ -39,6 +39,8 @@ pub(crate) struct Config {
     #[serde(default)]
     pub(crate) mode: Mode,
     #[serde(default)]
+    pub(crate) cache: Cache,
+    #[serde(default)]
     pub(crate) deadline: Deadline,
     #[serde(default)]
     pub(crate) limit: Limit,
@@ -103,6 +105,21 @@ pub(crate) struct Deadline {
     gap_ms: u64,
     total_ms: u64,
     header: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Cache {
+    max_bytes: u64,
+    ttl_ms: u64,
+    stale_while_revalidate_ms: u64,
+    stale_if_error_ms: u64,
+    pub(crate) max_temperature: f64,
+    pub(crate) max_request_bytes: usize,
+    pub(crate) max_answer_bytes: usize,
+    pub(crate) finish_alone: bool,
+    pub(crate) share_without_credential: bool,
+    pub(crate) state_file: Option<PathBuf>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -188,6 +205,9 @@ impl Config {
             ("intake.body_timeout_ms", self.intake.body_timeout_ms),
             ("intake.idle_timeout_ms", self.intake.idle_timeout_ms),
             ("mode.max_bytes", self.mode.max_bytes as u64),
+            ("cache.ttl_ms", self.cache.ttl_ms),
+            ("cache.max_request_bytes", self.cache.max_request_bytes as u64),
+            ("cache.max_answer_bytes", self.cache.max_answer_bytes as u64),
             ("deadline.first_content_ms", self.deadline.first_content_ms),
             ("deadline.gap_ms", self.deadline.gap_ms),
             ("deadline.total_ms", self.deadline.total_ms),
@@ -203,6 +223,10 @@ impl Config {
         if let Some((key, _)) = positive.into_iter().find(|&(_, value)| value == 0) {
             return Err(format!("{key} must be more than 0"));
         }
+        if self.cache.max_temperature.is_nan() {
+            return Err("cache.max_temperature must be a number".into());
+        }
+        check_state_file("cache", self.cache.state_file.as_deref())?;
         self.deadline.header()?;
         self.limit.check()?;
         self.breaker.check()?;
@@ -286,6 +310,42 @@ impl Default for Mode {
     }
 }
 
+impl Cache {
+    /// Room for answers, if there is any.
+    pub(crate) fn store(&self) -> Option<dashpot::cache::MemoryStore> {
+        (self.max_bytes > 0).then(|| dashpot::cache::MemoryStore::new(self.max_bytes))
+    }
+
+    pub(crate) fn ttl(&self) -> Duration {
+        Duration::from_millis(self.ttl_ms)
+    }
+
+    pub(crate) fn stale_while_revalidate(&self) -> Duration {
+        Duration::from_millis(self.stale_while_revalidate_ms)
+    }
+
+    pub(crate) fn stale_if_error(&self) -> Duration {
+        Duration::from_millis(self.stale_if_error_ms)
+    }
+}
+
+impl Default for Cache {
+    fn default() -> Self {
+        Self {
+            max_bytes: 0,
+            ttl_ms: 3_600_000,
+            stale_while_revalidate_ms: 0,
+            stale_if_error_ms: 0,
+            max_temperature: 1.0,
+            max_request_bytes: 1 << 20,
+            max_answer_bytes: 1 << 20,
+            finish_alone: false,
+            share_without_credential: false,
+            state_file: None,
+        }
+    }
+}
+
 impl Deadline {
     pub(crate) fn first_content(&self) -> Duration {
         Duration::from_millis(self.first_content_ms)
@@ -323,18 +383,7 @@ impl Limit {
                 "limit.initial = {initial} must be from limit.min = {min} to limit.max = {max}"
             ));
         }
-        // The file may be missing, as at the first start; where it is to be, that would be found out at the last moment.
-        if let Some(path) = &self.state_file {
-            let wrong = |why| Err(format!("limit.state_file = {}: {why}", path.display()));
-            if path.is_dir() {
-                return wrong("is a directory");
-            }
-            let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-            if folder.is_some_and(|folder| !folder.is_dir()) {
-                return wrong("is in a directory that does not exist");
-            }
-        }
-        Ok(())
+        check_state_file("limit", self.state_file.as_deref())
     }
 
     pub(crate) fn max_wait(&self) -> Duration {
@@ -502,6 +551,20 @@ fn default_http2_connections() -> usize {
 
 fn default_max_idle_connections() -> usize {
     1000
+}
+
+/// The file may be missing, as at the first start; where it is to be, that would be found out at the last moment.
+fn check_state_file(section: &str, path: Option<&Path>) -> Result<(), String> {
+    let Some(path) = path else { return Ok(()) };
+    let wrong = |why| Err(format!("{section}.state_file = {}: {why}", path.display()));
+    if path.is_dir() {
+        return wrong("is a directory");
+    }
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    if folder.is_some_and(|folder| !folder.is_dir()) {
+        return wrong("is in a directory that does not exist");
+    }
+    Ok(())
 }
 
 /// Puts a variable's value at `a__b`: as a number or a truth value if it reads as one, else as text.

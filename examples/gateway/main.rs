@@ -20,6 +20,7 @@ use tracing_subscriber::filter::{EnvFilter, LevelFilter};
 mod activity;
 mod app;
 mod breaker;
+mod cache;
 mod config;
 mod exchange;
 mod intake;
@@ -68,11 +69,17 @@ async fn run(config: Config) -> Result<(), String> {
     }
     let app = app::App::new(&config)?;
     let signals = serve::Signals::watch().map_err(|error| format!("cannot wait for signals: {error}"))?;
+    let (limit, cache) = (app.limit(), app.cache().zip(config.cache.state_file.as_deref()));
+    if let Some((cache, path)) = &cache {
+        cache::restore(cache, path).await;
+    }
     println!("gateway listening on http://{address}");
-    let limit = app.limit();
     let ended = serve::serve(listener, app, &config, signals).await;
     if let Some(path) = &config.limit.state_file {
         state::write(path, &limit);
+    }
+    if let Some((cache, path)) = &cache {
+        cache::save(cache, path);
     }
     ended
 }

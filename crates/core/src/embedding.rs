@@ -31,6 +31,15 @@ impl Embedding {
         &self.vector
     }
 
+    /// How much memory it takes, in bytes, roughly.
+    #[must_use]
+    pub fn weight(&self) -> usize {
+        let tokens = self.tokens.as_ref().map_or(0, |tokens| {
+            size_of::<Tokens>() + size_of_val(&*tokens.spans) + size_of_val(&*tokens.states)
+        });
+        size_of::<Self>() + size_of_val(&*self.vector) + tokens
+    }
+
     /// What each token means in its place, from embedders that tell.
     #[must_use]
     pub fn tokens(&self) -> Option<&Arc<Tokens>> {

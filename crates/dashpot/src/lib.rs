@@ -4,6 +4,8 @@
 pub use dashpot_body as body;
 #[cfg(feature = "breaker")]
 pub use dashpot_breaker as breaker;
+#[cfg(feature = "cache")]
+pub use dashpot_cache as cache;
 pub use dashpot_core as core;
 #[cfg(feature = "deadline")]
 pub use dashpot_deadline as deadline;

@@ -37,7 +37,10 @@ pub(crate) fn run(workspace: &Workspace) -> Result<(), String> {
         .args(["--config", "examples/gateway/gateway.toml"])
         .env("DASHPOT_GATEWAY_UPSTREAM__BASE_URL", upstream)
         // Off where nobody asks for it: it keeps a stream going for a client that is gone.
-        .env("DASHPOT_GATEWAY_SSE__RESUME_GRACE_MS", "30000");
+        .env("DASHPOT_GATEWAY_SSE__RESUME_GRACE_MS", "30000")
+        // Off where nobody says whose answers are whose: here there is one person.
+        .env("DASHPOT_GATEWAY_CACHE__MAX_BYTES", "67108864")
+        .env("DASHPOT_GATEWAY_CACHE__SHARE_WITHOUT_CREDENTIAL", "true");
     let mut gateway = Server::start("gateway", &mut gateway, &events)?;
     let page = gateway.address(&heard).map_err(|reason| {
         format!("{reason}; for another address: DASHPOT_GATEWAY_LISTEN=127.0.0.1:8081 cargo xtask demo")

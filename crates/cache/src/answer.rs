@@ -1,0 +1,144 @@
+//! What of an answer is worth keeping, and an answer that is kept said again.
+
+use bytes::Bytes;
+use dashpot_wire::{
+    dialect::{Dialect, FinishReason, StreamReader},
+    modes::{Collect, expand},
+    sse::Framer,
+};
+use serde_json::Value;
+
+use crate::Keep;
+
+/// An answer in the form in which it is kept.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Kept {
+    pub(crate) bytes: Bytes,
+    pub(crate) events: bool,
+    pub(crate) has_usage: bool,
+}
+
+/// Makes what is kept of a stream that has come; `None` if it is not complete, or not to be kept.
+///
+/// A chat without its marker is complete if its body ended in order (`is_whole`) after every choice had stopped.
+pub(crate) fn of_stream(
+    dialect: Dialect,
+    chunks: &[Bytes],
+    is_whole: bool,
+    keep: Keep,
+    max_bytes: usize,
+) -> Option<Kept> {
+    let Some(mut collect) = Collect::new(dialect, max_bytes) else {
+        return of_events(dialect, chunks, keep);
+    };
+    chunks.iter().try_for_each(|chunk| collect.push(chunk)).ok()?;
+    if !is_whole && !collect.is_complete() {
+        return None;
+    }
+    let answer = collect.finish().ok()?;
+    let kept = may_keep(dialect, &answer, keep).then(|| answer.to_string());
+    kept.map(|bytes| Kept { bytes: bytes.into(), events: false, has_usage: has_usage(&answer) })
+}
+
+/// The same of an API whose streams cannot be made whole.
+fn of_events(dialect: Dialect, chunks: &[Bytes], keep: Keep) -> Option<Kept> {
+    let (mut framer, mut reader) = (Framer::new(), StreamReader::new(Some(dialect)));
+    chunks.iter().for_each(|chunk| framer.push(chunk, &mut reader));
+    let is_complete =
+        dialect == Dialect::OpenAiCompletions && reader.is_terminated() && reader.error().is_none();
+    let is_kept = match reader.finish_reason()? {
+        FinishReason::Stop => true,
+        FinishReason::Length => keep.cut_off,
+        _ => false,
+    };
+    (is_complete && is_kept).then(|| Kept { bytes: chunks.concat().into(), events: true, has_usage: true })
+}
+
+/// Makes what is kept of a whole answer that has come.
+pub(crate) fn of_whole(dialect: Dialect, chunks: Vec<Bytes>, keep: Keep) -> Option<Kept> {
+    let bytes: Bytes = match <[Bytes; 1]>::try_from(chunks) {
+        Ok([bytes]) => bytes,
+        Err(chunks) => chunks.concat().into(),
+    };
+    let answer = serde_json::from_slice(&bytes).ok()?;
+    may_keep(dialect, &answer, keep).then(|| Kept { bytes, events: false, has_usage: has_usage(&answer) })
+}
+
+/// A kept answer as a stream; `None` if it cannot be one, as it is known to be able when it is stored.
+pub(crate) fn as_stream(dialect: Dialect, answer: &[u8], include_usage: bool) -> Option<Bytes> {
+    // Its events repeat what it says once, a few times.
+    let max_bytes = answer.len().saturating_mul(8).saturating_add(1 << 16);
+    let answer = serde_json::from_slice(answer).ok()?;
+    expand(dialect, &answer, include_usage, max_bytes).ok().map(Into::into)
+}
+
+fn has_usage(answer: &Value) -> bool {
+    answer.get("usage").is_some_and(Value::is_object)
+}
+
+/// Whether it is an answer at all, complete, and of a kind that the next who asks would be content with.
+fn may_keep(dialect: Dialect, answer: &Value, keep: Keep) -> bool {
+    match dialect {
+        Dialect::OpenAiChat => each(&answer["choices"], |choice| {
+            let message = &choice["message"];
+            let calls = called(&message["tool_calls"]) || !message["function_call"].is_null();
+            stopped(&choice["finish_reason"], keep)
+                && message["refusal"].is_null()
+                && (keep.tool_calls || !calls)
+        }),
+        Dialect::OpenAiCompletions => {
+            each(&answer["choices"], |choice| stopped(&choice["finish_reason"], keep))
+        }
+        Dialect::OpenAiEmbeddings => each(&answer["data"], |entry| !entry["embedding"].is_null()),
+        Dialect::OpenAiResponses => {
+            let is_cut_off = answer["incomplete_details"]["reason"] == "max_output_tokens";
+            let is_over = match answer["status"].as_str() {
+                Some("completed") => true,
+                Some("incomplete") => keep.cut_off && is_cut_off,
+                _ => false,
+            };
+            let is_refusal = |part: &Value| part["type"] == "refusal";
+            is_over
+                && answer["error"].is_null()
+                && each(&answer["output"], |item| match item["type"].as_str() {
+                    Some("message") => {
+                        !item["content"].as_array().is_some_and(|parts| parts.iter().any(is_refusal))
+                    }
+                    Some("reasoning") => true,
+                    // What a tool found is of its moment.
+                    _ => keep.tool_calls,
+                })
+        }
+        Dialect::AnthropicMessages => {
+            let is_over = match answer["stop_reason"].as_str() {
+                Some("end_turn" | "stop_sequence") => true,
+                Some("max_tokens" | "model_context_window_exceeded") => keep.cut_off,
+                Some("tool_use") => keep.tool_calls,
+                _ => false,
+            };
+            let is_call = |block: &Value| {
+                !matches!(block["type"].as_str(), Some("text" | "thinking" | "redacted_thinking"))
+            };
+            is_over && each(&answer["content"], |block| keep.tool_calls || !is_call(block))
+        }
+        _ => false,
+    }
+}
+
+fn stopped(reason: &Value, keep: Keep) -> bool {
+    match reason.as_str() {
+        Some("stop") => true,
+        Some("length") => keep.cut_off,
+        Some("tool_calls" | "function_call") => keep.tool_calls,
+        _ => false,
+    }
+}
+
+fn called(calls: &Value) -> bool {
+    calls.as_array().is_some_and(|calls| !calls.is_empty())
+}
+
+/// Whether it is a list with something in it, and all of it is so.
+fn each(list: &Value, is_so: impl Fn(&Value) -> bool) -> bool {
+    list.as_array().is_some_and(|list| !list.is_empty() && list.iter().all(is_so))
+}

@@ -1,0 +1,122 @@
+use std::{sync::Arc, time::Duration};
+
+use dashpot_core::{Embedding, Tenant};
+use dashpot_wire::dialect::Dialect;
+use http::{HeaderMap, header};
+use tokio::runtime::Handle;
+
+use crate::{
+    Entry, Key, Store, answer,
+    control::Control,
+    flight::{OnEnd, Recorded},
+    handle::count,
+    key::Asked,
+    layer::Shared,
+    now,
+};
+
+/// What is needed to keep the answer to a request.
+pub(crate) struct Commit<St> {
+    shared: Arc<Shared<St>>,
+    runtime: Handle,
+    key: Key,
+    partition: Key,
+    pub(crate) tenant: Tenant,
+    dialect: Dialect,
+    pub(crate) text: Option<Arc<str>>,
+    pub(crate) embedding: Option<Embedding>,
+    tags: Vec<Arc<str>>,
+}
+
+impl<St: Store> Commit<St> {
+    pub(crate) fn new(
+        shared: Arc<Shared<St>>,
+        asked: &Asked,
+        tenant: Tenant,
+        dialect: Dialect,
+        tags: Vec<Arc<str>>,
+    ) -> Self {
+        let text = asked.text.as_deref().map(Into::into);
+        let (key, partition, runtime) = (asked.exact, asked.partition, Handle::current());
+        Self { shared, runtime, key, partition, tenant, dialect, text, embedding: None, tags }
+    }
+
+    /// Keeps the answer when it has come, beside those who hear it.
+    pub(crate) fn on_end(self) -> OnEnd {
+        Box::new(move |recorded, until_kept| {
+            let runtime = self.runtime.clone();
+            runtime.spawn(async move {
+                if let Some(entry) = self.entry(recorded) {
+                    self.put(entry).await;
+                }
+                drop(until_kept);
+            });
+        })
+    }
+
+    /// The entry of an answer; `None` if it is not one to keep.
+    fn entry(&self, Recorded { head, chunks, is_whole }: Recorded) -> Option<Entry> {
+        let rules = &self.shared.rules;
+        let is_plain = !head.headers.contains_key(header::CONTENT_ENCODING);
+        if head.status != 200 || !is_plain || Control::of(&head.headers).no_store {
+            return None;
+        }
+        let kept = match kind(&head.headers) {
+            b"text/event-stream" => {
+                answer::of_stream(self.dialect, &chunks, is_whole, rules.keep, rules.max_answer_bytes)?
+            }
+            b"application/json" if is_whole => answer::of_whole(self.dialect, chunks, rules.keep)?,
+            _ => return None,
+        };
+        let stale = rules.while_revalidate.max(rules.if_error);
+        Some(Entry {
+            key: self.key,
+            partition: self.partition,
+            tenant: self.tenant.clone(),
+            text: self.text.clone(),
+            embedding: self.embedding.clone(),
+            dialect: self.dialect,
+            answer: kept.bytes,
+            events: kept.events,
+            has_usage: kept.has_usage,
+            stored: now(),
+            fresh_ms: millis(jittered(rules.fresh, self.key)),
+            stale_ms: millis(stale),
+            tags: self.tags.clone(),
+        })
+    }
+
+    async fn put(&self, mut entry: Entry) {
+        let Shared { store, counters, similar, .. } = &*self.shared;
+        if let (Some(similar), Some(text), None) = (similar, &entry.text, &entry.embedding) {
+            entry.embedding = similar.embed(&entry.tenant, text).await;
+        }
+        let entry = Arc::new(entry);
+        if let Err(error) = store.put(entry.clone()).await {
+            tracing::warn!(cause = %error.cause(), "the cache's store did not take an answer");
+            count(&counters.store_failures);
+            return;
+        }
+        count(&counters.stored);
+        if let Some(similar) = similar {
+            similar.kept(&entry).await;
+        }
+    }
+}
+
+/// The essence of the content type, if it is written as everybody does.
+fn kind(headers: &HeaderMap) -> &[u8] {
+    let value = headers.get(header::CONTENT_TYPE).map_or(&b""[..], |value| value.as_bytes());
+    value.split(|&byte| byte == b';').next().unwrap_or_default().trim_ascii()
+}
+
+/// Up to a tenth less, by the key: those that were stored together do not end together.
+fn jittered(time: Duration, key: Key) -> Duration {
+    let [high, low, ..] = *key.as_bytes();
+    let share = f64::from(u16::from_be_bytes([high, low])) / f64::from(u16::MAX);
+    time.mul_f64(1.0 - share / 10.0)
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,109 @@
+mod partition;
+
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::{Arc, Mutex, PoisonError, RwLock},
+};
+
+use self::partition::{Code, Partition};
+use super::Index;
+use crate::{Entry, Key, StoreError};
+
+/// An index in this process that looks at every question of a partition, each number in a byte.
+///
+/// Nothing is missed but what the rounding hides: of 100,000 questions of 384 numbers it takes about a millisecond to look
+/// at all. A question takes the bytes of its numbers and about 150 more.
+#[derive(Debug)]
+pub struct FlatIndex {
+    partitions: RwLock<HashMap<Key, Arc<RwLock<Partition>>>>,
+    /// The entries in the order in which they came, the oldest first.
+    order: Mutex<VecDeque<(Key, Key)>>,
+    max_entries: usize,
+}
+
+impl FlatIndex {
+    /// An index of at most so many entries, in all partitions together; beyond, the oldest are forgotten.
+    ///
+    /// # Panics
+    /// If there is room for none.
+    #[must_use]
+    pub fn new(max_entries: usize) -> Self {
+        assert!(max_entries > 0, "an index has room for an entry");
+        Self { partitions: RwLock::default(), order: Mutex::default(), max_entries }
+    }
+
+    /// How many entries there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        let partitions = self.partitions.read().unwrap_or_else(PoisonError::into_inner);
+        partitions.values().map(|partition| read(partition, Partition::len)).sum()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    fn partition(&self, key: Key) -> Option<Arc<RwLock<Partition>>> {
+        self.partitions.read().unwrap_or_else(PoisonError::into_inner).get(&key).cloned()
+    }
+
+    fn forget(&self, partition: Key, key: Key) {
+        let Some(entries) = self.partition(partition) else { return };
+        let is_empty = {
+            let mut entries = entries.write().unwrap_or_else(PoisonError::into_inner);
+            entries.remove(key);
+            entries.len() == 0
+        };
+        if is_empty {
+            let mut partitions = self.partitions.write().unwrap_or_else(PoisonError::into_inner);
+            // One may have been added since.
+            if partitions.get(&partition).is_some_and(|entries| read(entries, Partition::len) == 0) {
+                partitions.remove(&partition);
+            }
+        }
+    }
+
+    fn add(&self, partition: Key, key: Key, code: Code) {
+        // Under the lock of all: a partition that is empty and forgotten in this moment would take it along.
+        let mut partitions = self.partitions.write().unwrap_or_else(PoisonError::into_inner);
+        let entries = partitions.entry(partition).or_default();
+        let is_new = entries.write().unwrap_or_else(PoisonError::into_inner).insert(key, code);
+        drop(partitions);
+        let mut order = self.order.lock().unwrap_or_else(PoisonError::into_inner);
+        if is_new {
+            order.push_back((partition, key));
+        }
+        // What was removed meanwhile is still in the order; it makes room as well.
+        let oldest = if order.len() > self.max_entries { order.pop_front() } else { None };
+        drop(order);
+        if let Some((partition, key)) = oldest {
+            self.forget(partition, key);
+        }
+    }
+}
+
+impl Index for FlatIndex {
+    async fn insert(&self, entry: &Entry) -> Result<(), StoreError> {
+        if let Some(embedding) = &entry.embedding {
+            self.add(entry.partition, entry.key, Code::of(embedding.vector()));
+        }
+        Ok(())
+    }
+
+    async fn search(&self, partition: Key, vector: &[f32], most: usize) -> Result<Vec<Key>, StoreError> {
+        let Some(entries) = self.partition(partition) else { return Ok(Vec::new()) };
+        let code = Code::of(vector);
+        Ok(read(&entries, |entries| entries.nearest(&code, most)))
+    }
+
+    async fn remove(&self, partition: Key, key: Key) -> Result<(), StoreError> {
+        self.forget(partition, key);
+        Ok(())
+    }
+}
+
+fn read<T>(entries: &RwLock<Partition>, look: impl FnOnce(&Partition) -> T) -> T {
+    look(&entries.read().unwrap_or_else(PoisonError::into_inner))
+}

@@ -1,0 +1,39 @@
+#![doc = include_str!("../README.md")]
+
+mod answer;
+mod body;
+mod commit;
+mod control;
+mod entry;
+mod exchange;
+mod flight;
+mod handle;
+mod index;
+mod keep;
+mod key;
+mod layer;
+mod persist;
+mod replay;
+mod request;
+mod service;
+mod similar;
+mod status;
+mod store;
+
+pub use body::{Broken, ResponseBody};
+pub use entry::Entry;
+pub use handle::{Handle, Stats};
+pub use index::{FlatIndex, Index};
+pub use keep::Keep;
+pub use key::{Key, NoKey};
+pub use layer::CacheLayer;
+pub use persist::RestoreError;
+pub use request::RequestBody;
+pub use service::{Cache, ResponseFuture};
+pub use similar::{Similar, Verify};
+pub use store::{MemoryStore, Removal, Store, StoreError};
+
+/// The time, on the clock that tests can pause.
+fn now() -> std::time::Instant {
+    tokio::time::Instant::now().into_std()
+}

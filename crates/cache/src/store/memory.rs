@@ -1,0 +1,98 @@
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use moka::{Expiry, sync::Cache};
+
+use super::{Removal, Store, StoreError};
+use crate::{Entry, Key};
+
+/// What moka takes for an entry, and the allocator for its parts, as `tests/cost.rs` measures it.
+const OVERHEAD: usize = 400;
+
+/// Entries in this process, within a bound of bytes; what is asked for most stays (TinyLFU, by moka).
+#[derive(Clone, Debug)]
+pub struct MemoryStore {
+    entries: Cache<Key, Arc<Entry>>,
+}
+
+impl MemoryStore {
+    /// A store of at most about `max_bytes` of memory: its entries by [`Entry::weight`], and what it takes to find them.
+    #[must_use]
+    pub fn new(max_bytes: u64) -> Self {
+        let entries = Cache::builder()
+            .max_capacity(max_bytes)
+            .weigher(|_, entry: &Arc<Entry>| u32::try_from(entry.weight() + OVERHEAD).unwrap_or(u32::MAX))
+            .expire_after(UntilStale)
+            .support_invalidation_closures()
+            .build();
+        Self { entries }
+    }
+
+    /// How many entries there are; those that are past their time may count until they are cleared away.
+    #[must_use]
+    pub fn len(&self) -> u64 {
+        self.entries.run_pending_tasks();
+        self.entries.entry_count()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// All entries, in no order.
+    pub(crate) fn entries(&self) -> impl Iterator<Item = Arc<Entry>> + '_ {
+        self.entries.iter().map(|(_, entry)| entry)
+    }
+
+    /// How many bytes the entries take.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.entries.run_pending_tasks();
+        self.entries.weighted_size()
+    }
+}
+
+impl Store for MemoryStore {
+    async fn get(&self, key: Key) -> Result<Option<Arc<Entry>>, StoreError> {
+        Ok(self.entries.get(&key))
+    }
+
+    async fn put(&self, entry: Arc<Entry>) -> Result<(), StoreError> {
+        self.entries.insert(entry.key, entry);
+        Ok(())
+    }
+
+    async fn remove(&self, what: Removal) -> Result<(), StoreError> {
+        if let Removal::Entry(_, key) = &what {
+            if self.entries.get(key).is_some_and(|entry| what.is_about(&entry)) {
+                self.entries.invalidate(key);
+            }
+            return Ok(());
+        }
+        self.entries.invalidate_entries_if(move |_, entry| what.is_about(entry)).map_err(StoreError::new)?;
+        Ok(())
+    }
+}
+
+/// What nobody may have any more only takes room.
+struct UntilStale;
+
+impl Expiry<Key, Arc<Entry>> for UntilStale {
+    fn expire_after_create(&self, _: &Key, entry: &Arc<Entry>, _: Instant) -> Option<Duration> {
+        Some(Duration::from_millis(entry.fresh_ms.saturating_add(entry.stale_ms)))
+    }
+
+    fn expire_after_update(
+        &self,
+        key: &Key,
+        entry: &Arc<Entry>,
+        now: Instant,
+        _: Option<Duration>,
+    ) -> Option<Duration> {
+        self.expire_after_create(key, entry, now)
+    }
+}

@@ -1,0 +1,12 @@
+//! The layer as its users see it.
+
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod contract;
+mod controls;
+mod exact;
+mod flights;
+mod restore;
+mod similar;
+mod stored;
+mod support;

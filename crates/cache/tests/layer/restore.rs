@@ -1,0 +1,100 @@
+//! What was kept is there again after a restart.
+
+use std::{fs, sync::Arc, time::Duration};
+
+use dashpot_cache::{FlatIndex, MemoryStore, RestoreError, Similar};
+use dashpot_core::{Embedding, Tokens};
+use tower::service_fn;
+
+use crate::support::{Model, SECOND, cache, chat, completion, layer, read, whole};
+
+fn similar(layer: dashpot_cache::CacheLayer<MemoryStore>) -> dashpot_cache::CacheLayer<MemoryStore> {
+    let embedder = service_fn(async |texts: Vec<Arc<str>>| {
+        let embed = |text: &Arc<str>| {
+            let state = if text.starts_with('a') { [1.0, 0.1] } else { [0.1, 1.0] };
+            Some(Embedding::new(&state)?.with_tokens(Tokens::new([(0..1, &state[..])])?))
+        };
+        Ok::<_, std::convert::Infallible>(texts.iter().map(embed).collect::<Vec<_>>())
+    });
+    layer.similar(Similar::new(embedder, "first letter", FlatIndex::new(10)))
+}
+
+#[tokio::test(start_paused = true)]
+async fn entries_come_back_with_their_age_and_are_found_by_similar_questions() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("cache");
+    let before = similar(layer().ttl(100 * SECOND).tags(|_| vec!["t".into()]));
+    let model = Model::default().then(whole(&completion("a"))).then(whole(&completion("b")));
+    let first = cache(&before, &model);
+    read(&first, chat("a 1", false)).await;
+    tokio::time::sleep(40 * SECOND).await;
+    read(&first, chat("b 1", true)).await;
+    tokio::time::sleep(30 * SECOND).await;
+    assert_eq!(before.handle().save(&path).unwrap(), 2);
+    assert_eq!(before.handle().save(&path).unwrap(), 2, "it takes the place of the one before");
+
+    let after = similar(layer());
+    assert_eq!(after.handle().restore(&path).await.unwrap(), 2);
+    let model = Model::default().then(whole(&completion("c")));
+    let second = cache(&after, &model);
+    let (status, text) = read(&second, chat("a 1", true)).await;
+    assert!(status.contains("exact") && text.contains("\"a\""), "{status}");
+    let ttl = |status: &str| -> u64 {
+        status.split("ttl=").nth(1).unwrap().split(';').next().unwrap().parse().unwrap()
+    };
+    assert!((15..=30).contains(&ttl(&status)), "{status}");
+    let (status, text) = read(&second, chat("b 2", false)).await;
+    assert!(status.contains("semantic") && text.contains("\"b\""), "{status}");
+    after
+        .handle()
+        .remove(dashpot_cache::Removal::Tagged(dashpot_core::Tenant::new("acme").unwrap(), "t".into()))
+        .await
+        .unwrap();
+    assert_eq!(read(&second, chat("a 1", false)).await.0, "dashpot; fwd=miss");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_past_its_time_does_not_come_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("cache");
+    let before = layer().ttl(Duration::from_millis(10));
+    let model = Model::default().then(whole(&completion("a")));
+    read(&cache(&before, &model), chat("a", false)).await;
+    before.handle().save(&path).unwrap();
+    // The time between two runs is the world's.
+    std::thread::sleep(Duration::from_millis(20));
+    assert_eq!(layer().handle().restore(&path).await.unwrap(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_broken_file_is_said_to_be_and_read_as_far_as_it_goes() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("cache");
+    let before = layer();
+    let model = (0..3).fold(Model::default(), |model, n| model.then(whole(&completion(&n.to_string()))));
+    let first = cache(&before, &model);
+    for text in ["a", "b", "c"] {
+        read(&first, chat(text, false)).await;
+    }
+    before.handle().save(&path).unwrap();
+    let good = fs::read(&path).unwrap();
+    for len in (0..good.len()).step_by(5) {
+        fs::write(&path, &good[..len]).unwrap();
+        match layer().handle().restore(&path).await {
+            Ok(restored) => assert!(restored < 3 && len >= 24, "{len}"),
+            Err(RestoreError::Broken { restored }) => assert!(restored < 3, "{len}"),
+            Err(error) => panic!("{len}: {error}"),
+        }
+    }
+    for at in (0..good.len()).step_by(5) {
+        let mut broken = good.clone();
+        broken[at] ^= 0x40;
+        fs::write(&path, &broken).unwrap();
+        let is_time = (16..24).contains(&at);
+        let restored = layer().handle().restore(&path).await;
+        assert!(is_time || restored.is_err(), "{at}: {restored:?}");
+    }
+    assert!(matches!(layer().handle().restore(&folder.path().join("none")).await, Err(RestoreError::Io(_))));
+    assert!(before.handle().save(&folder.path().join("none/x")).is_err());
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "nothing is left behind");
+}

@@ -1,0 +1,121 @@
+//! Answers that were given before, given again to the same caller.
+
+use std::{io, path::Path};
+
+use dashpot::{
+    cache::{CacheLayer, Handle, MemoryStore, RestoreError},
+    core::Tenant,
+};
+use http::request::Parts;
+use metrics::{counter, gauge};
+use sha2::{Digest, Sha256};
+
+use crate::config;
+
+/// Where clients put their credentials, by the APIs' own names.
+const CREDENTIAL_HEADERS: [&str; 4] = ["authorization", "x-api-key", "api-key", "x-goog-api-key"];
+
+/// `None` if it is off.
+pub(crate) fn layer(config: &config::Cache) -> Option<CacheLayer<MemoryStore>> {
+    let store = config.store()?;
+    let shares = config.share_without_credential;
+    let layer = CacheLayer::new(store, move |head| tenant(head, shares))
+        .ttl(config.ttl())
+        .stale_while_revalidate(config.stale_while_revalidate())
+        .stale_if_error(config.stale_if_error())
+        .max_temperature(config.max_temperature)
+        .max_request_bytes(config.max_request_bytes)
+        .max_answer_bytes(config.max_answer_bytes);
+    Some(if config.finish_alone { layer.finish_alone() } else { layer })
+}
+
+/// Whoever has the same credentials; all that a request has, since which of them counts, the upstream decides. Not the
+/// credentials themselves, which may be longer than a name may be, and are not to be kept.
+fn tenant(head: &Parts, shares: bool) -> Option<Tenant> {
+    let (mut hash, mut has_some) = (Sha256::new(), false);
+    for name in CREDENTIAL_HEADERS {
+        let lines: Vec<_> = head.headers.get_all(name).iter().collect();
+        hash.update((lines.len() as u64).to_be_bytes());
+        for line in lines {
+            has_some = true;
+            hash.update((line.len() as u64).to_be_bytes());
+            hash.update(line.as_bytes());
+        }
+    }
+    if !has_some && !shares {
+        return None;
+    }
+    let digits: String = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+    Tenant::new(&digits)
+}
+
+/// What the last run has left; what cannot be read is a warning, and the cache starts without it.
+pub(crate) async fn restore(handle: &Handle<MemoryStore>, path: &Path) {
+    match handle.restore(path).await {
+        Ok(entries) => tracing::info!(entries, "answers that were kept are there again"),
+        Err(RestoreError::Io(error)) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => {
+            tracing::warn!(path = %path.display(), %error, "cache.state_file cannot be read to its end");
+        }
+    }
+}
+
+/// Leaves the answers to the next run.
+pub(crate) fn save(handle: &Handle<MemoryStore>, path: &Path) {
+    if let Err(error) = handle.save(path) {
+        tracing::warn!(path = %path.display(), %error, "cache.state_file cannot be written");
+    }
+}
+
+/// Brings the metrics up to what the cache is now.
+pub(crate) fn publish(handle: &Handle<MemoryStore>) {
+    let stats = handle.stats();
+    for (answer, count) in [
+        ("exact", stats.exact),
+        ("similar", stats.similar),
+        ("stale", stats.stale),
+        ("miss", stats.misses),
+        ("collapsed", stats.collapsed),
+        ("bypass", stats.bypassed),
+    ] {
+        counter!("gateway_cache_requests_total", "answer" => answer).absolute(count);
+    }
+    counter!("gateway_cache_stored_total").absolute(stats.stored);
+    counter!("gateway_cache_store_failures_total").absolute(stats.store_failures);
+    gauge!("gateway_cache_entries").set(handle.store().len() as f64);
+    gauge!("gateway_cache_bytes").set(handle.store().bytes() as f64);
+}
+
+#[cfg(test)]
+mod tests {
+    use http::Request;
+
+    use super::*;
+
+    fn of(headers: &[(&str, &str)]) -> Option<Tenant> {
+        let mut request = Request::post("/");
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        tenant(&request.body(()).unwrap().into_parts().0, false)
+    }
+
+    #[test]
+    fn whoever_has_other_credentials_is_another() {
+        let all = [
+            of(&[("authorization", "a")]),
+            of(&[("authorization", "b")]),
+            of(&[("authorization", "A")]),
+            of(&[("x-api-key", "a")]),
+            of(&[("authorization", "a"), ("x-api-key", "a")]),
+            of(&[("authorization", "a"), ("authorization", "a")]),
+            of(&[("authorization", "aa")]),
+            of(&[("authorization", "a"), ("x-api-key", "")]),
+        ];
+        for (n, one) in all.iter().enumerate() {
+            assert!(one.is_some() && all.iter().filter(|other| *other == one).count() == 1, "{n}");
+        }
+        assert_eq!(of(&[("cookie", "a")]), None);
+        assert_eq!(of(&[("authorization", &"x".repeat(5000))]), of(&[("authorization", &"x".repeat(5000))]));
+    }
+}
