@@ -1,0 +1,71 @@
+//! Who does what to whom, and from where to where, when the words are the same.
+
+use std::collections::{BTreeSet, HashMap};
+
+use super::{
+    super::{Refused, reading::Word},
+    contents, key,
+};
+
+/// Words after which a thing is another than before them.
+const RELATIONS: [&str; 10] =
+    ["from", "to", "into", "onto", "than", "before", "after", "by", "over", "under"];
+
+pub(super) fn check(a: &[Word], b: &[Word]) -> Result<(), Refused> {
+    if changes_places(a, b) || is_reversed(a, b) {
+        return Err(Refused::by("order"));
+    }
+    Ok(())
+}
+
+/// Whether after one of the relations there stand things in either text that the other has elsewhere.
+fn changes_places(a: &[Word], b: &[Word]) -> bool {
+    let (in_a, in_b): (BTreeSet<_>, BTreeSet<_>) = (contents(a).collect(), contents(b).collect());
+    let (after_a, after_b) = (relations(a), relations(b));
+    after_a.iter().any(|(relation, things)| {
+        let Some(others) = after_b.get(relation) else { return false };
+        let a_only: Vec<_> = things.difference(others).collect();
+        let b_only: Vec<_> = others.difference(things).collect();
+        !a_only.is_empty()
+            && !b_only.is_empty()
+            && a_only.iter().all(|thing| in_b.contains(*thing))
+            && b_only.iter().all(|thing| in_a.contains(*thing))
+    })
+}
+
+/// The next word of content after each relation. `in` and `into` are the same, as are `on` and `onto`.
+fn relations(words: &[Word]) -> HashMap<&str, BTreeSet<String>> {
+    let mut relations: HashMap<_, BTreeSet<_>> = HashMap::new();
+    for (at, word) in words.iter().enumerate() {
+        if RELATIONS.contains(&&*word.form)
+            && let Some(thing) = words[at + 1..].iter().take(4).find(|word| word.is_content)
+        {
+            let relation = if matches!(&*word.form, "into" | "onto") { "to" } else { &*word.form };
+            relations.entry(relation).or_default().insert(key(thing));
+        }
+    }
+    relations
+}
+
+/// Whether texts of the same words have three of them in the reverse order.
+fn is_reversed(a: &[Word], b: &[Word]) -> bool {
+    let (a, b): (Vec<_>, Vec<_>) = (contents(a).collect(), contents(b).collect());
+    let places: HashMap<_, _> = b.iter().enumerate().map(|(at, word)| (word, at)).collect();
+    // A word that is there twice has no one place.
+    if a.len() != b.len() || places.len() != b.len() {
+        return false;
+    }
+    // The ends of the best falling runs of one, two and three words.
+    let (mut one, mut two) = (None, None);
+    for word in &a {
+        let Some(&at) = places.get(word) else { return false };
+        if two.is_some_and(|two| at < two) {
+            return true;
+        }
+        if one.is_some_and(|one| at < one) {
+            two = two.max(Some(at));
+        }
+        one = one.max(Some(at));
+    }
+    false
+}

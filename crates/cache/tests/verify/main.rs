@@ -1,0 +1,3 @@
+//! The verifier, rule by rule.
+
+mod guard;
