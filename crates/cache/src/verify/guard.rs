@@ -1,5 +1,6 @@
 //! What two texts say outright, word for word, and whether one contradicts the other.
 
+mod asked;
 mod numbers;
 mod opposites;
 mod order;
@@ -42,7 +43,12 @@ pub(super) fn check_read(a: &Reading<'_>, b: &Reading<'_>, pairing: &Pairing) ->
     opposites::check(a, b, pairing)?;
     differ("scope", marked(&a.words, Mark::Scope) != marked(&b.words, Mark::Scope))?;
     differ("name", has_name(&a.words, &pairing.a) || has_name(&b.words, &pairing.b))?;
-    order::check(&a.words, &b.words)
+    order::check(&a.words, &b.words)?;
+    let lacks = |words: &[Word], is_paired: &[bool]| {
+        Pairing::lacking(words, is_paired).any(|(_, word)| word.is_content)
+    };
+    let has_same_content = !lacks(&a.words, &pairing.a) && !lacks(&b.words, &pairing.b);
+    asked::check(&a.words, &b.words, has_same_content)
 }
 
 /// The words as they are written, in their order.

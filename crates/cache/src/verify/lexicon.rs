@@ -26,7 +26,10 @@ pub(super) enum Mark {
 }
 
 pub(super) struct Lexicon {
+    /// What is known of all forms of a word, by its stem.
     marks: HashMap<String, Vec<Mark>>,
+    /// What is known of one form: a `theme` is no form of `them`.
+    small: HashMap<String, Vec<Mark>>,
     foreign: HashMap<&'static str, ()>,
     contractions: HashMap<&'static str, &'static [&'static str]>,
 }
@@ -37,14 +40,19 @@ impl Lexicon {
     fn new() -> Self {
         let mut lexicon = Self {
             marks: HashMap::new(),
+            small: HashMap::new(),
             foreign: words::FOREIGN.split_whitespace().map(|word| (word, ())).collect(),
             contractions: words::CONTRACTIONS.iter().copied().collect(),
         };
-        lexicon.mark_all(words::STOP, Mark::Stop);
-        lexicon.mark_all(words::COURTESY, Mark::Courtesy);
-        lexicon.mark_all(words::NEGATORS, Mark::Negator);
+        for (words, mark) in [
+            (words::STOP, Mark::Stop),
+            (words::COURTESY, Mark::Courtesy),
+            (words::NEGATORS, Mark::Negator),
+            (words::SCOPE, Mark::Scope),
+        ] {
+            words.split_whitespace().for_each(|word| add(&mut lexicon.small, word, mark));
+        }
         lexicon.mark_all(words::DENIALS, Mark::Denial);
-        lexicon.mark_all(words::SCOPE, Mark::Scope);
         lexicon.mark_all(words::DATES, Mark::Date);
         for (at, (one, other)) in words::AXES.iter().enumerate() {
             lexicon.mark_all(one, Mark::Axis(at, false));
@@ -56,10 +64,10 @@ impl Lexicon {
             }
         }
         for (word, number) in words::NUMBERS {
-            lexicon.mark(word, Mark::Number(*number));
+            add(&mut lexicon.small, word, Mark::Number(*number));
         }
         for (word, times) in words::MAGNITUDES {
-            lexicon.mark(word, Mark::Magnitude(*times));
+            add(&mut lexicon.small, word, Mark::Magnitude(*times));
         }
         for (unit, names) in words::UNITS.iter().enumerate() {
             lexicon.mark_all(names, Mark::Unit(unit));
@@ -72,21 +80,20 @@ impl Lexicon {
     }
 
     fn mark(&mut self, word: &str, mark: Mark) {
-        let marks = self.marks.entry(stem(word)).or_default();
-        if !marks.contains(&mark) {
-            marks.push(mark);
-        }
+        add(&mut self.marks, &stem(word), mark);
     }
 
-    /// All that is known of the words with this stem.
-    pub(super) fn marks(&self, stem: &str) -> &[Mark] {
-        self.marks.get(stem).map_or(&[], Vec::as_slice)
+    /// All that is known of a word in lower case.
+    pub(super) fn marks(&'static self, word: &str, stem: &str) -> impl Iterator<Item = Mark> + use<> {
+        let of =
+            |marks: &'static HashMap<String, Vec<Mark>>, word| marks.get(word).into_iter().flatten().copied();
+        of(&self.small, word).chain(of(&self.marks, stem))
     }
 
     /// The unit that goes by this name.
-    pub(super) fn unit(&self, name: &str) -> Option<usize> {
-        self.marks(&stem(name)).iter().find_map(|mark| match mark {
-            Mark::Unit(unit) => Some(*unit),
+    pub(super) fn unit(&'static self, name: &str) -> Option<usize> {
+        self.marks(name, &stem(name)).find_map(|mark| match mark {
+            Mark::Unit(unit) => Some(unit),
             _ => None,
         })
     }
@@ -97,5 +104,12 @@ impl Lexicon {
 
     pub(super) fn contraction(&self, word: &str) -> Option<&'static [&'static str]> {
         self.contractions.get(word).copied()
+    }
+}
+
+fn add(marks: &mut HashMap<String, Vec<Mark>>, word: &str, mark: Mark) {
+    let marks = marks.entry(word.to_owned()).or_default();
+    if !marks.contains(&mark) {
+        marks.push(mark);
     }
 }

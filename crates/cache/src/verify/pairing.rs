@@ -42,16 +42,16 @@ impl Pairing {
     }
 }
 
-/// What makes two words the same: the number, the unit, or the stem.
+/// What makes two words the same: the number, the unit, the stem, or of a small word its form.
 pub(super) fn key(word: &Word) -> String {
-    for mark in word.marks {
+    for mark in &word.marks {
         match mark {
             Mark::Number(number) => return number.to_string(),
             Mark::Unit(unit) => return format!("#{unit}"),
             _ => {}
         }
     }
-    word.stem.clone()
+    if word.is_content { word.stem.clone() } else { format!("'{}", word.form) }
 }
 
 fn keys(words: &[Word]) -> Vec<String> {

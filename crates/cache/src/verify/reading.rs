@@ -24,7 +24,7 @@ pub(super) struct Word {
     /// As it is written, in lower case.
     pub(super) form: String,
     pub(super) stem: String,
-    pub(super) marks: &'static [Mark],
+    pub(super) marks: Vec<Mark>,
     /// Whether it is written as a name is: with a capital letter where no sentence begins, or with capitals inside.
     pub(super) is_name: bool,
     /// Whether it says something by itself.
@@ -34,8 +34,7 @@ pub(super) struct Word {
 impl Word {
     fn new(span: Range<usize>, form: String, is_name: bool) -> Self {
         let stem = stem(&form);
-        let marks = LEXICON.marks(&stem);
-        // Some stop words look like others without their endings: `doing` and `do` are both, `being` and `be` too.
+        let marks: Vec<_> = LEXICON.marks(&form, &stem).collect();
         let is_content = !marks.contains(&Mark::Stop) && !marks.contains(&Mark::Negator);
         Self { span, form, stem, marks, is_name, is_content }
     }
@@ -115,8 +114,8 @@ fn split(text: &str, span: Range<usize>, starts_sentence: bool, words: &mut Vec<
         // `3pm`, `10GB`, `2nd`: a number and what it counts. Others, as `2FA` or `4x4`, are names.
         let digits = form.find(|char: char| char.is_alphabetic()).unwrap_or(form.len());
         let (number, unit) = form.split_at(digits);
-        let marks = LEXICON.marks(&stem(unit));
-        let is_unit = marks.iter().any(|mark| matches!(mark, Mark::Unit(_) | Mark::Magnitude(_)));
+        let mut marks = LEXICON.marks(unit, &stem(unit));
+        let is_unit = marks.any(|mark| matches!(mark, Mark::Unit(_) | Mark::Magnitude(_)));
         if unit.is_empty() || matches!(unit, "st" | "nd" | "rd" | "th" | "s") || is_unit {
             words.push(Word::new(span.start..span.start + digits, number.replace(',', ""), false));
             if is_unit {

@@ -9,7 +9,7 @@ pub struct Refused {
 
 impl Refused {
     /// All names of rules, in the order in which they are asked.
-    pub const RULES: [&'static str; 14] = [
+    pub const RULES: [&'static str; 21] = [
         "similarity",
         "code",
         "quote",
@@ -24,6 +24,13 @@ impl Refused {
         "scope",
         "name",
         "order",
+        "question",
+        "owner",
+        "tense",
+        "duty",
+        "choice",
+        "addition",
+        "alignment",
     ];
 
     pub(super) const fn by(rule: &'static str) -> Self {

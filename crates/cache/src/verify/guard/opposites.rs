@@ -38,7 +38,7 @@ impl<'w> Only<'w> {
                 continue;
             }
             only.stems.insert(&word.stem);
-            for mark in word.marks {
+            for mark in &word.marks {
                 match mark {
                     Mark::Axis(axis, side) => only.axes.insert((*axis, *side)),
                     Mark::Kind(kind, thing) => only.kinds.insert((*kind, *thing)),

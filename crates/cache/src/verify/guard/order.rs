@@ -11,8 +11,14 @@ use super::{
 const RELATIONS: [&str; 10] =
     ["from", "to", "into", "onto", "than", "before", "after", "by", "over", "under"];
 
+/// After these, `to` is of the verb behind it.
+const BEFORE_A_VERB: [&str; 15] = [
+    "able", "allowed", "going", "have", "has", "how", "like", "need", "possible", "supposed", "used", "want",
+    "way", "ways", "where",
+];
+
 pub(super) fn check(a: &[Word], b: &[Word]) -> Result<(), Refused> {
-    if changes_places(a, b) || is_reversed(a, b) {
+    if changes_places(a, b) || turns_round(a, b) || turns_round(b, a) || is_reversed(a, b) {
         return Err(Refused::by("order"));
     }
     Ok(())
@@ -33,11 +39,25 @@ fn changes_places(a: &[Word], b: &[Word]) -> bool {
     })
 }
 
-/// The next word of content after each relation. `in` and `into` are the same, as are `on` and `onto`.
+/// Whether there is a thing that one text comes from and the other goes to.
+fn turns_round(a: &[Word], b: &[Word]) -> bool {
+    let none = BTreeSet::new();
+    let (after_a, after_b) = (relations(a), relations(b));
+    let after =
+        |relations: &HashMap<&str, BTreeSet<String>>, name| relations.get(name).unwrap_or(&none).clone();
+    let from = after(&after_a, "from");
+    let to = after(&after_b, "to");
+    from.intersection(&to)
+        .any(|thing| !after(&after_b, "from").contains(thing) && !after(&after_a, "to").contains(thing))
+}
+
+/// The next word of content after each relation. `into` and `onto` are ways of `to`.
 fn relations(words: &[Word]) -> HashMap<&str, BTreeSet<String>> {
     let mut relations: HashMap<_, BTreeSet<_>> = HashMap::new();
     for (at, word) in words.iter().enumerate() {
+        let before = at.checked_sub(1).map_or("", |before| &*words[before].form);
         if RELATIONS.contains(&&*word.form)
+            && !(word.form == "to" && BEFORE_A_VERB.contains(&before))
             && let Some(thing) = words[at + 1..].iter().take(4).find(|word| word.is_content)
         {
             let relation = if matches!(&*word.form, "into" | "onto") { "to" } else { &*word.form };
