@@ -2,6 +2,7 @@
 
 mod align;
 pub mod guard;
+mod learned;
 mod lexicon;
 mod pairing;
 mod reading;
@@ -10,5 +11,6 @@ mod stem;
 mod typo;
 mod verifier;
 
+pub use learned::{Decision, Learned};
 pub use refused::Refused;
 pub use verifier::{Score, Verify};

@@ -1,3 +1,4 @@
 //! The verifier, rule by rule.
 
 mod guard;
+mod learned;
