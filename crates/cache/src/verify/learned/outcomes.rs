@@ -22,12 +22,14 @@ impl Outcomes {
         }
     }
 
-    /// The lowest threshold of which it is proven that fewer than `bound` at or above it are wrong.
+    /// The lowest threshold of which it is proven that fewer than `bound` at or above it are wrong. Of scores that nothing has
+    /// come of yet nothing is proven.
     pub(super) fn proven_from(&self, bound: f64, doubt: f64) -> Option<f32> {
         let enough = (STEPS as f64 / doubt).ln();
-        let proven = self
-            .sums_from_the_top()
-            .filter(|(_, right, wrong)| stake(*right, *wrong, &below(bound), bound) >= enough);
+        let is_proven = |(step, right, wrong): &(usize, u32, u32)| {
+            self.right[*step] + self.wrong[*step] > 0 && stake(*right, *wrong, &below(bound), bound) >= enough
+        };
+        let proven = self.sums_from_the_top().filter(is_proven);
         proven.last().map(|(step, ..)| step as f32 / STEPS as f32)
     }
 
