@@ -21,8 +21,8 @@ const MOST: usize = 32;
 pub(super) enum Alignment {
     /// All are shared.
     Same,
-    /// One text has some that the other lacks, and lacks none itself.
-    Added,
+    /// One text has some that the other lacks, and lacks none itself; how many words of content it has.
+    Added(usize),
     /// Each has one where the other has another: how close these are.
     Replaced(f32),
     /// Each has some that the other lacks: how close the one is to any of the other's that is furthest from all.
@@ -46,6 +46,8 @@ impl Alignment {
         b: (&Reading<'_>, Option<&Tokens>),
         pairing: &Pairing,
     ) -> Self {
+        let contents = |reading: &Reading<'_>| reading.words.iter().filter(|word| word.is_content).count();
+        let (a_words, b_words) = (a.0, b.0);
         let (mut a, mut b) = (odd(a, &pairing.a), odd(b, &pairing.b));
         if a.len() > MOST || b.len() > MOST {
             return Self::Unlike;
@@ -59,7 +61,7 @@ impl Alignment {
         };
         match (a.len(), b.len()) {
             (0, 0) => Self::Same,
-            (0, _) | (_, 0) => Self::Added,
+            (0, _) | (_, 0) => Self::Added(contents(a_words).max(contents(b_words))),
             (1, 1) => Self::Replaced(a[0].closeness(&b[0])),
             _ => Self::Reworded(furthest(&a, &b).min(furthest(&b, &a))),
         }

@@ -14,6 +14,9 @@ pub struct Verify {
     reworded: f32,
 }
 
+/// Of how many words of content a question is whose cosine is taken as it is.
+const FEW_WORDS: f32 = 6.0;
+
 /// How far two questions are from being refused.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Score {
@@ -100,7 +103,11 @@ impl Verify {
         let tokens = (question.1.tokens().map(|tokens| &**tokens), kept.1.tokens().map(|tokens| &**tokens));
         let rest = match Alignment::new((&a, tokens.0), (&b, tokens.1), &pairing) {
             Alignment::Same => return Ok(floor),
-            Alignment::Added => Score::of("addition", cosine, self.added),
+            // The more words there are, the less one of them turns the whole.
+            Alignment::Added(words) => {
+                let dilution = (words as f32 / FEW_WORDS).max(1.0);
+                Score::of("addition", 1.0 - (1.0 - cosine) * dilution, self.added)
+            }
             Alignment::Replaced(_) | Alignment::Reworded(_) if tokens.0.is_none() || tokens.1.is_none() => {
                 Score::of("addition", cosine, self.added)
             }

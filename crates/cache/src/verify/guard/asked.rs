@@ -1,5 +1,7 @@
 //! What is asked about the same things: where, when, who or why; of whose; of when; whether one may or must.
 
+use std::collections::BTreeSet;
+
 use super::super::{Refused, reading::Word};
 
 /// Words of asking that ask for different things. `what`, `which` and `how` may ask for any.
@@ -24,6 +26,9 @@ pub(super) fn check(a: &[Word], b: &[Word], has_same_content: bool) -> Result<()
     if !has_same_content {
         return Ok(());
     }
+    if questions(a).is_disjoint(&questions(b)) && !questions(a).is_empty() && !questions(b).is_empty() {
+        return Err(Refused::by("question"));
+    }
     let differs = |one: &[&str], other: &[&str]| {
         (is_only(a, one, other) && is_only(b, other, one))
             || (is_only(b, one, other) && is_only(a, other, one))
@@ -39,6 +44,22 @@ pub(super) fn check(a: &[Word], b: &[Word], has_same_content: bool) -> Result<()
         return Err(Refused::by("choice"));
     }
     Ok(())
+}
+
+/// What is asked for, `how much` and the like apart from `how`.
+fn questions(words: &[Word]) -> BTreeSet<&str> {
+    let after = |at: usize| words.get(at + 1).map_or("", |word| &*word.form);
+    let ask = |(at, word): (usize, &'_ Word)| match &*word.form {
+        "how" if matches!(after(at), "much" | "many") => Some("how much"),
+        "how" if matches!(after(at), "long" | "old" | "far" | "often" | "big" | "soon" | "come") => None,
+        "how" => Some("how"),
+        "why" => Some("why"),
+        "when" => Some("when"),
+        "where" => Some("where"),
+        "who" | "whom" => Some("who"),
+        _ => None,
+    };
+    words.iter().enumerate().filter_map(ask).collect()
 }
 
 fn has(words: &[Word], forms: &[&str]) -> bool {
