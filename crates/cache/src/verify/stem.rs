@@ -1,12 +1,17 @@
 /// What is left of a word in lower case when its endings are taken off, and its spelling is made American.
 ///
-/// A light stemmer: endings of number and tense only, since more of it would make different words the same.
+/// A light stemmer: endings of number, tense and manner only, since more of it would make different words the same.
 pub(super) fn stem(word: &str) -> String {
     let mut stem = word.to_owned();
     if !word.is_ascii() || word.len() < 4 || word.bytes().any(|byte| byte.is_ascii_digit()) {
         return stem;
     }
     plural(&mut stem);
+    if stem.len() >= 6
+        && let Some(rest) = stem.strip_suffix("ly")
+    {
+        stem.truncate(rest.len());
+    }
     for ending in ["ing", "ed"] {
         if let Some(rest) = stem.strip_suffix(ending)
             && rest.len() >= 3
@@ -99,6 +104,7 @@ mod tests {
             &["neighbour", "neighbors"],
             &["organise", "organize", "organising"],
             &["centre", "center"],
+            &["vertical", "vertically"],
             &["apply", "applies", "applied", "applying"],
         ] {
             let stems: Vec<_> = words.iter().map(|word| stem(word)).collect();

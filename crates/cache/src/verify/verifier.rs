@@ -84,7 +84,7 @@ impl Verify {
         if score.value >= 0.5 { Ok(score) } else { Err(Refused::by(score.rule)) }
     }
 
-    /// The same for who has a threshold of their own: of all rules only the guard's
+    /// The same for who has a threshold of their own, such as a [`Learned`](super::Learned) one: of all rules only the guard's
     /// refuse.
     ///
     /// # Errors

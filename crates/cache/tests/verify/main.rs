@@ -2,3 +2,4 @@
 
 mod guard;
 mod learned;
+mod verifier;

@@ -18,7 +18,12 @@ const BEFORE_A_VERB: [&str; 15] = [
 ];
 
 pub(super) fn check(a: &[Word], b: &[Word]) -> Result<(), Refused> {
-    if changes_places(a, b) || turns_round(a, b) || turns_round(b, a) || is_reversed(a, b) {
+    if changes_places(a, b)
+        || turns_round(a, b)
+        || turns_round(b, a)
+        || changes_roles(a, b)
+        || is_reversed(a, b)
+    {
         return Err(Refused::by("order"));
     }
     Ok(())
@@ -65,6 +70,38 @@ fn relations(words: &[Word]) -> HashMap<&str, BTreeSet<String>> {
         }
     }
     relations
+}
+
+/// Whether two things stand on either side of the same small words, the one before and the other behind them, and in the other
+/// text the other way round: `the teacher like the student`. What `and` and `or` join may stand in either order.
+fn changes_roles(a: &[Word], b: &[Word]) -> bool {
+    let (in_a, in_b) = (neighbours(a), neighbours(b));
+    in_a.iter().any(|((one, other), between)| {
+        let is_joined = between.iter().any(|word| matches!(*word, "and" | "or"));
+        let is_there = in_a.contains_key(&(other.clone(), one.clone()));
+        !between.is_empty()
+            && !is_joined
+            && !is_there
+            && in_b.get(&(other.clone(), one.clone())) == Some(between)
+    })
+}
+
+/// Words of content that follow each other, and the small words between them.
+fn neighbours(words: &[Word]) -> HashMap<(String, String), Vec<&str>> {
+    let mut neighbours = HashMap::new();
+    let (mut last, mut between) = (None, Vec::new());
+    for word in words {
+        if !word.is_content {
+            between.push(&*word.form);
+            continue;
+        }
+        let thing = key(word);
+        if let Some(last) = last.replace(thing.clone()) {
+            neighbours.entry((last, thing)).or_insert_with(|| std::mem::take(&mut between));
+        }
+        between.clear();
+    }
+    neighbours
 }
 
 /// Whether texts of the same words have three of them in the reverse order.

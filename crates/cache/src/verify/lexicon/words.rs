@@ -31,7 +31,8 @@ pub(super) const DENIALS: &str = "
 
 /// Words that narrow what is asked: whoever uses one means it, so both texts have to.
 pub(super) const SCOPE: &str =
-    "only solely exclusively except excluding unless instead besides otherwise apart else";
+    "only solely exclusively except excluding unless instead besides otherwise apart else
+    detail briefly concisely shortly thoroughly";
 
 /// What is opposed: either side of a line against its other side.
 pub(super) const AXES: &[(&str, &str)] = &[
