@@ -56,7 +56,7 @@ impl Gate {
         match self {
             Self::Cosine(threshold) => format!("cosine {threshold:.2}"),
             Self::Guard(threshold) => format!("+ guard {threshold:.2}"),
-            Self::Verify(threshold) if threshold == 0.5 => "+ alignment 0.50 (default)".into(),
+            Self::Verify(0.5) => "+ alignment 0.50 (default)".into(),
             Self::Verify(threshold) => format!("+ alignment {threshold:.2}"),
         }
     }

@@ -1,5 +1,7 @@
 //! What is known of English words, by their stem.
 
+mod amounts;
+mod opposites;
 mod words;
 
 use std::{collections::HashMap, sync::LazyLock};
@@ -54,22 +56,22 @@ impl Lexicon {
         }
         lexicon.mark_all(words::DENIALS, Mark::Denial);
         lexicon.mark_all(words::DATES, Mark::Date);
-        for (at, (one, other)) in words::AXES.iter().enumerate() {
+        for (at, (one, other)) in opposites::AXES.iter().enumerate() {
             lexicon.mark_all(one, Mark::Axis(at, false));
             lexicon.mark_all(other, Mark::Axis(at, true));
         }
-        for (kind, things) in words::KINDS.iter().enumerate() {
+        for (kind, things) in opposites::KINDS.iter().enumerate() {
             for (thing, names) in things.split_whitespace().enumerate() {
                 names.split('/').for_each(|name| lexicon.mark(name, Mark::Kind(kind, thing)));
             }
         }
-        for (word, number) in words::NUMBERS {
+        for (word, number) in amounts::NUMBERS {
             add(&mut lexicon.small, word, Mark::Number(*number));
         }
-        for (word, times) in words::MAGNITUDES {
+        for (word, times) in amounts::MAGNITUDES {
             add(&mut lexicon.small, word, Mark::Magnitude(*times));
         }
-        for (unit, names) in words::UNITS.iter().enumerate() {
+        for (unit, names) in amounts::UNITS.iter().enumerate() {
             lexicon.mark_all(names, Mark::Unit(unit));
         }
         lexicon
