@@ -9,6 +9,8 @@ const QUESTIONS: [&[&str]; 4] = [&["where"], &["when"], &["who", "whom"], &["why
 /// Whose a thing is. What is `ours` is mine too.
 const OWNERS: [&[&str]; 5] =
     [&["my", "mine", "our", "ours"], &["your", "yours"], &["his"], &["her", "hers"], &["their", "theirs"]];
+/// Whom it is about, if not who asks or is asked.
+const OTHERS: [&[&str]; 2] = [&["he", "him", "his"], &["she", "her", "hers"]];
 const PAST: [&str; 4] = ["was", "were", "did", "had"];
 const PRESENT: [&str; 8] = ["is", "are", "am", "do", "does", "will", "shall", "going"];
 const MAY: [&str; 4] = ["can", "may", "could", "might"];
@@ -33,6 +35,10 @@ pub(super) fn check(a: &[Word], b: &[Word], has_same_content: bool) -> Result<()
         (is_only(a, one, other) && is_only(b, other, one))
             || (is_only(b, one, other) && is_only(a, other, one))
     };
+    let others = |words: &[Word]| OTHERS.map(|forms| has(words, forms));
+    if others(a) != others(b) {
+        return Err(Refused::by("owner"));
+    }
     if differs(&PAST, &PRESENT) {
         return Err(Refused::by("tense"));
     }

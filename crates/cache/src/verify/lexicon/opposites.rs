@@ -3,6 +3,8 @@
 /// What is opposed: either side of a line against its other side.
 pub(super) const AXES: &[(&str, &str)] = &[
     ("on", "off"),
+    ("for", "against"),
+    ("same", "different other another"),
     ("in inside", "out outside"),
     ("up", "down"),
     ("open opened", "close closed shut"),
@@ -114,7 +116,11 @@ pub(super) const AXES: &[(&str, &str)] = &[
 /// Kinds of which one thing is not another: a text about one of a kind is not about another of it.
 pub(super) const KINDS: &[&str] = &[
     // How many of them.
-    "all/every/each/entire/whole/both some/few half",
+    "all/every/each/entire/whole/both some/few half most",
+    // Where and when, by the small words.
+    "in/inside/within near/beside behind above/over/on below/under/beneath outside between",
+    "before during/while after since until/till",
+    "this/current next/following/upcoming last/previous/past",
     // Colours.
     "red orange yellow green blue purple violet pink brown black white grey/gray gold silver",
     // Animals, and meat.

@@ -31,7 +31,7 @@ pub(super) const DENIALS: &str = "
 
 /// Words that narrow what is asked: whoever uses one means it, so both texts have to.
 pub(super) const SCOPE: &str =
-    "only solely exclusively except excluding unless instead besides otherwise apart else
+    "only solely exclusively except excluding unless instead besides otherwise apart else least
     detail briefly concisely shortly thoroughly";
 
 /// Days and times that have names.
