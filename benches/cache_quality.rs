@@ -7,8 +7,8 @@
 //!
 //! A hit is a pair with the same answer that is served, a wrong one a pair with different answers that is; each in per cent of
 //! all such pairs, with a 95 % interval (Wilson's). The rules were written and the thresholds chosen on one half of fow-cache, by
-//! a hash of each pair's name; nobody looked at the pairs of the other half. Its names of categories, and a few of its
-//! negations, were known.
+//! a hash of each pair's name, and on some pairs of our own. Of the other half nobody looked at a pair before all was done, only at
+//! such tables as these. Its names of categories were known.
 
 #[path = "cache_quality/conversations.rs"]
 mod conversations;
