@@ -23,6 +23,8 @@ use outcomes::Outcomes;
 /// It assumes that what is explored is chosen by the `draw`, without a look at the question; that who judges is right;
 /// and that outcomes do not hang together. After 8192 outcomes of a partition the old ones count half.
 ///
+/// An entry with proof of its own is served by that one, with a doubt of its own: of a hundred such entries some may be worse.
+///
 /// **Without outcomes it promises nothing**: what it serves then is the shipped threshold's choice, and is told apart by
 /// [`Decision::Serve`]'s `is_proven`. The promise is about all that is served at or above a threshold, not about each answer.
 #[derive(Clone, Debug)]
