@@ -19,6 +19,7 @@ mod service;
 mod similar;
 mod status;
 mod store;
+pub mod verify;
 
 pub use body::{Broken, ResponseBody};
 pub use entry::Entry;

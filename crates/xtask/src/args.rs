@@ -9,7 +9,8 @@ usage: cargo xtask COMMAND [--without NAME]...
   bench [NAME]  the benches, or one of them, with the peers beside
   setup         install what test and lint need, and nothing else
 
-  --without NAME  leave out curl, python, chromium, nginx, haproxy, model or cargo-deny, and what needs it";
+  --without NAME  leave out curl, python, chromium, nginx, haproxy, model, fow-cache or cargo-deny, and what
+                  needs it";
 
 /// What the tests need.
 const TESTS: [Provision; 6] = [
@@ -54,7 +55,8 @@ impl Args {
         }
         let mut words = words.into_iter();
         let command = match words.next().as_deref() {
-            Some("bench") => Command::Bench(words.next()),
+            // Files have no hyphens, and commands no underscores.
+            Some("bench") => Command::Bench(words.next().map(|name| name.replace('-', "_"))),
             Some("demo") => Command::Demo,
             Some("help") => Command::Help,
             Some("lint") => Command::Lint,
@@ -80,7 +82,8 @@ impl Args {
     }
 
     fn needed(&self) -> &'static [Provision] {
-        match self.command {
+        match &self.command {
+            Command::Bench(Some(name)) if name == "cache_quality" => &[Provision::Model, Provision::FowCache],
             Command::Bench(_) | Command::Demo | Command::Help => &[],
             Command::Lint => &[Provision::CargoDeny],
             Command::Setup => &Provision::ALL,
@@ -106,6 +109,7 @@ mod tests {
             ("setup", Command::Setup),
             ("bench", Command::Bench(None)),
             ("bench sse", Command::Bench(Some("sse".into()))),
+            ("bench cache-quality", Command::Bench(Some("cache_quality".into()))),
             ("help", Command::Help),
             ("test --help", Command::Help),
             ("-h", Command::Help),
@@ -137,7 +141,7 @@ mod tests {
         assert_eq!(
             error,
             "--without firefox: there is no such provision; there are curl, python, chromium, nginx, haproxy, model, \
-             cargo-deny"
+             fow-cache, cargo-deny"
         );
     }
 

@@ -4,6 +4,7 @@ use crate::workspace::{Workspace, which};
 
 pub(crate) mod cargo_deny;
 mod debian;
+mod fow_cache;
 pub(crate) mod model;
 pub(crate) mod python;
 
@@ -16,12 +17,21 @@ pub(crate) enum Provision {
     Nginx,
     HaProxy,
     Model,
+    FowCache,
     CargoDeny,
 }
 
 impl Provision {
-    pub(crate) const ALL: [Self; 7] =
-        [Self::Curl, Self::Python, Self::Chromium, Self::Nginx, Self::HaProxy, Self::Model, Self::CargoDeny];
+    pub(crate) const ALL: [Self; 8] = [
+        Self::Curl,
+        Self::Python,
+        Self::Chromium,
+        Self::Nginx,
+        Self::HaProxy,
+        Self::Model,
+        Self::FowCache,
+        Self::CargoDeny,
+    ];
 
     pub(crate) fn named(name: &str) -> Result<Self, String> {
         Self::ALL.into_iter().find(|provision| provision.name() == name).ok_or_else(|| {
@@ -38,6 +48,7 @@ impl Provision {
             Self::Nginx => "nginx",
             Self::HaProxy => "haproxy",
             Self::Model => "model",
+            Self::FowCache => "fow-cache",
             Self::CargoDeny => "cargo-deny",
         }
     }
@@ -50,13 +61,14 @@ impl Provision {
             Self::Chromium => &["browser", "clients"],
             Self::Nginx | Self::HaProxy => &["proxies"],
             Self::Model => &["minilm"],
-            Self::CargoDeny => &[],
+            Self::FowCache | Self::CargoDeny => &[],
         }
     }
 
     /// What did not happen without it.
     pub(crate) fn missed(self) -> String {
         match self.tests() {
+            [] if self == Self::FowCache => "benches/cache_quality.rs had no questions to ask".into(),
             [] => "bans, licenses and sources were not checked".into(),
             [one] => format!("tests/{one}.rs was not run"),
             more => format!("tests/{{{}}}.rs were not run", more.join(",")),
@@ -81,6 +93,7 @@ impl Provision {
             Self::Nginx => server("nginx"),
             Self::HaProxy => server("haproxy"),
             Self::Model => model::is_here(workspace),
+            Self::FowCache => fow_cache::is_here(workspace),
             Self::CargoDeny => cargo_deny::program(workspace).is_some(),
         }
     }
@@ -93,6 +106,7 @@ impl Provision {
             Self::Nginx => debian::install(&["nginx"]),
             Self::HaProxy => debian::install(&["haproxy"]),
             Self::Model => model::install(workspace),
+            Self::FowCache => fow_cache::install(workspace),
             Self::CargoDeny => cargo_deny::install(workspace),
         }
     }
