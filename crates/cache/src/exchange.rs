@@ -82,8 +82,8 @@ where
         }
     }
     if !control.no_cache
-        && let Some((entry, nearness)) = shared.find_similar(&asked, &mut commit, control).await
-        && let Some(answer) = kept(rules, &asked, &entry, Some(nearness))
+        && let Some((entry, score)) = shared.find_similar(&asked, &mut commit, control).await
+        && let Some(answer) = kept(rules, &asked, &entry, Some(score))
     {
         count(&counters.similar);
         return Ok(answer);
@@ -150,7 +150,7 @@ impl<St: Store> Shared<St> {
         (entry.tenant == *tenant && entry.key == asked.exact).then_some(entry)
     }
 
-    /// An entry of the same partition whose question is the same in other words, and how near that is; what the question
+    /// An entry of the same partition whose question is the same in other words, and how far from being refused; what the question
     /// means is kept for the entry that may become of it.
     async fn find_similar(
         &self,
@@ -173,7 +173,7 @@ impl<St: Store> Shared<St> {
                     continue;
                 }
                 match similar.verify(&text, embedding, &entry) {
-                    Ok(nearness) => return Some((entry, nearness)),
+                    Ok(score) => return Some((entry, score.value)),
                     Err(refused) => {
                         count(&self.counters.refused);
                         tracing::debug!(rule = refused.rule, "a similar question is not the same");
@@ -242,7 +242,7 @@ fn kept<B>(
     rules: &Rules,
     asked: &Asked,
     entry: &Entry,
-    nearness: Option<f32>,
+    score: Option<f32>,
 ) -> Option<Response<ResponseBody<B>>> {
     // A chat says how many tokens it took, whole or where a stream was asked to.
     let says_usage = entry.dialect == Dialect::OpenAiChat && (!asked.stream || asked.include_usage);
@@ -267,7 +267,7 @@ fn kept<B>(
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache, no-transform"));
         headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
     }
-    Status::Hit(entry, now(), nearness).say(headers);
+    Status::Hit(entry, now(), score).say(headers);
     Some(response)
 }
 

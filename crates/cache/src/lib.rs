@@ -31,7 +31,7 @@ pub use layer::CacheLayer;
 pub use persist::RestoreError;
 pub use request::RequestBody;
 pub use service::{Cache, ResponseFuture};
-pub use similar::{Similar, Verify};
+pub use similar::Similar;
 pub use store::{MemoryStore, Removal, Store, StoreError};
 
 /// The time, on the clock that tests can pause.

@@ -6,7 +6,11 @@ use dashpot_core::{Embedding, Tenant};
 use moka::sync::Cache;
 use tower_service::Service;
 
-use crate::{Entry, Index, Key, flight::BoxError};
+use crate::{
+    Entry, Index, Key,
+    flight::BoxError,
+    verify::{Refused, Score, Verify},
+};
 
 /// How similar questions are found, and which of them are the same question: an embedder, an index, and what verifies.
 pub struct Similar<E, Ix> {
@@ -57,8 +61,8 @@ pub(crate) trait Tier: Send + Sync {
     /// The keys of entries whose questions may be the same.
     fn near<'a>(&'a self, partition: Key, embedding: &'a Embedding) -> BoxFuture<'a, Vec<Key>>;
 
-    /// Whether a kept question is the same, and how near it is.
-    fn verify(&self, text: &str, embedding: &Embedding, entry: &Entry) -> Result<f32, Refused>;
+    /// Whether a kept question is the same, and how far from being refused.
+    fn verify(&self, text: &str, embedding: &Embedding, entry: &Entry) -> Result<Score, Refused>;
 
     /// An entry was kept.
     fn kept<'a>(&'a self, entry: &'a Entry) -> BoxFuture<'a, ()>;
@@ -114,8 +118,12 @@ where
         })
     }
 
-    fn verify(&self, text: &str, embedding: &Embedding, entry: &Entry) -> Result<f32, Refused> {
-        self.verify.check(text, embedding, entry)
+    fn verify(&self, text: &str, embedding: &Embedding, entry: &Entry) -> Result<Score, Refused> {
+        // What the index has found has both.
+        let (Some(kept_text), Some(kept)) = (&entry.text, &entry.embedding) else {
+            return Err(Refused::by("similarity"));
+        };
+        self.verify.check((text, embedding), (kept_text, kept))
     }
 
     fn kept<'a>(&'a self, entry: &'a Entry) -> BoxFuture<'a, ()> {
@@ -137,34 +145,5 @@ where
 impl<E, Ix> fmt::Debug for Similar<E, Ix> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Similar").field("id", &self.id).field("verify", &self.verify).finish_non_exhaustive()
-    }
-}
-
-/// What decides whether a similar question is the same.
-#[derive(Clone, Debug)]
-pub struct Verify {
-    min_cosine: f32,
-}
-
-impl Default for Verify {
-    fn default() -> Self {
-        Self { min_cosine: 0.95 }
-    }
-}
-
-/// Which rule a question did not pass.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Refused {
-    pub(crate) rule: &'static str,
-}
-
-impl Verify {
-    fn check(&self, text: &str, embedding: &Embedding, entry: &Entry) -> Result<f32, Refused> {
-        let kept = entry.embedding.as_ref().ok_or(Refused { rule: "embedding" })?;
-        let cosine = dashpot_core::cosine(embedding.vector(), kept.vector());
-        if cosine < self.min_cosine || text.is_empty() {
-            return Err(Refused { rule: "similarity" });
-        }
-        Ok(cosine)
     }
 }

@@ -9,7 +9,7 @@ const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
 /// How a request was answered, as `Cache-Status` says it (RFC 9211).
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Status<'a> {
-    /// From an entry, at this moment; how near its question is, if it is another.
+    /// From an entry, at this moment; how far its question is from being refused, if it is another.
     Hit(&'a Entry, Instant, Option<f32>),
     /// By the upstream: the request or the rules would have no entry.
     Bypass,
@@ -39,12 +39,12 @@ impl fmt::Display for Status<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("dashpot; ")?;
         match self {
-            Self::Hit(entry, now, nearness) => {
+            Self::Hit(entry, now, score) => {
                 let fresh = i64::try_from(entry.fresh_ms / 1000).unwrap_or(i64::MAX);
                 let ttl = fresh.saturating_sub_unsigned(entry.age(*now));
                 write!(f, "hit; ttl={ttl}; key=\"{}\"; detail=", entry.key)?;
-                match nearness {
-                    Some(nearness) => write!(f, "\"semantic; score={nearness:.3}\""),
+                match score {
+                    Some(score) => write!(f, "\"semantic; score={score:.3}\""),
                     None => f.write_str("exact"),
                 }
             }

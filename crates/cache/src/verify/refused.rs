@@ -33,7 +33,7 @@ impl Refused {
         "alignment",
     ];
 
-    pub(super) const fn by(rule: &'static str) -> Self {
+    pub(crate) const fn by(rule: &'static str) -> Self {
         Self { rule }
     }
 }

@@ -11,7 +11,7 @@ use crate::support::{Model, SECOND, cache, chat, completion, layer, read, whole}
 fn similar(layer: dashpot_cache::CacheLayer<MemoryStore>) -> dashpot_cache::CacheLayer<MemoryStore> {
     let embedder = service_fn(async |texts: Vec<Arc<str>>| {
         let embed = |text: &Arc<str>| {
-            let state = if text.starts_with('a') { [1.0, 0.1] } else { [0.1, 1.0] };
+            let state = if text.contains("sky") { [1.0, 0.1] } else { [0.1, 1.0] };
             Some(Embedding::new(&state)?.with_tokens(Tokens::new([(0..1, &state[..])])?))
         };
         Ok::<_, std::convert::Infallible>(texts.iter().map(embed).collect::<Vec<_>>())
@@ -26,9 +26,9 @@ async fn entries_come_back_with_their_age_and_are_found_by_similar_questions() {
     let before = similar(layer().ttl(100 * SECOND).tags(|_| vec!["t".into()]));
     let model = Model::default().then(whole(&completion("a"))).then(whole(&completion("b")));
     let first = cache(&before, &model);
-    read(&first, chat("a 1", false)).await;
+    read(&first, chat("Why is the sky blue?", false)).await;
     tokio::time::sleep(40 * SECOND).await;
-    read(&first, chat("b 1", true)).await;
+    read(&first, chat("Why is the sea salty?", true)).await;
     tokio::time::sleep(30 * SECOND).await;
     assert_eq!(before.handle().save(&path).unwrap(), 2);
     assert_eq!(before.handle().save(&path).unwrap(), 2, "it takes the place of the one before");
@@ -37,20 +37,20 @@ async fn entries_come_back_with_their_age_and_are_found_by_similar_questions() {
     assert_eq!(after.handle().restore(&path).await.unwrap(), 2);
     let model = Model::default().then(whole(&completion("c")));
     let second = cache(&after, &model);
-    let (status, text) = read(&second, chat("a 1", true)).await;
+    let (status, text) = read(&second, chat("Why is the sky blue?", true)).await;
     assert!(status.contains("exact") && text.contains("\"a\""), "{status}");
     let ttl = |status: &str| -> u64 {
         status.split("ttl=").nth(1).unwrap().split(';').next().unwrap().parse().unwrap()
     };
     assert!((15..=30).contains(&ttl(&status)), "{status}");
-    let (status, text) = read(&second, chat("b 2", false)).await;
+    let (status, text) = read(&second, chat("Hi, why is the sea salty?", false)).await;
     assert!(status.contains("semantic") && text.contains("\"b\""), "{status}");
     after
         .handle()
         .remove(dashpot_cache::Removal::Tagged(dashpot_core::Tenant::new("acme").unwrap(), "t".into()))
         .await
         .unwrap();
-    assert_eq!(read(&second, chat("a 1", false)).await.0, "dashpot; fwd=miss");
+    assert_eq!(read(&second, chat("Why is the sky blue?", false)).await.0, "dashpot; fwd=miss");
 }
 
 #[tokio::test(start_paused = true)]

@@ -16,13 +16,19 @@ use tower::service_fn;
 
 use crate::support::{CHAT, Model, SECOND, cache, chat, completion, layer, post, read, since, whole, with};
 
-/// Texts that mean the same begin with the same letter. What is long is too long.
+/// The same question in other words, and another one.
+const SKY: [&str; 4] = [
+    "Why is the sky blue?",
+    "Hi, why is the sky blue?",
+    "Why is the sky blue, please?",
+    "why is the sky blue",
+];
+const SEA: &str = "Why is the sea salty?";
+
+/// All questions about the sky mean the same, and nothing else does. What is long is too long.
 fn embed(text: &str) -> Option<Embedding> {
-    let letter = text.bytes().next().unwrap_or_default();
-    let direction: Vec<f32> = (0..16)
-        .map(|i: u8| f32::from(letter.wrapping_mul(31).wrapping_add(i.wrapping_mul(97)) % 64) - 31.5)
-        .collect();
-    if text.len() > 20 { None } else { Embedding::new(&direction) }
+    let direction = if text.contains("sky") { [1.0, 0.0] } else { [0.0, 1.0] };
+    if text.len() > 60 { None } else { Embedding::new(&direction) }
 }
 
 fn similar(
@@ -53,16 +59,16 @@ async fn the_same_question_in_other_words_has_the_same_answer() {
     let (model, calls) = (model(2), Arc::default());
     let layer = similar(layer(), Duration::ZERO, &calls);
     let cache = cache(&layer, &model);
-    read(&cache, chat("a is b", false)).await;
+    read(&cache, chat(SKY[0], false)).await;
     for stream in [false, true] {
-        let (status, text) = read(&cache, chat("a are c", stream)).await;
+        let (status, text) = read(&cache, chat(SKY[1], stream)).await;
         assert!(
             status.starts_with("dashpot; hit; ttl=3") && status.ends_with("\"semantic; score=1.000\""),
             "{status}"
         );
         assert!(text.contains("answer 0"));
     }
-    assert_eq!(read(&cache, chat("b is b", false)).await.0, "dashpot; fwd=miss");
+    assert_eq!(read(&cache, chat(SEA, false)).await.0, "dashpot; fwd=miss");
     assert_eq!(calls.load(Relaxed), 3, "what a text means is known the second time");
     let stats = layer.handle().stats();
     assert_eq!((stats.similar, stats.exact, stats.misses), (2, 0, 2));
@@ -72,18 +78,18 @@ async fn the_same_question_in_other_words_has_the_same_answer() {
 async fn nothing_but_the_last_text_may_be_other_words() {
     let ask = |change: fn(&mut Value)| {
         let mut body = json!({"model": "m", "messages": [
-            {"role": "system", "content": "a"}, {"role": "user", "content": "a b"},
-            {"role": "assistant", "content": "a"}, {"role": "user", "content": "a c"},
+            {"role": "system", "content": SKY[0]}, {"role": "user", "content": SKY[0]},
+            {"role": "assistant", "content": SKY[0]}, {"role": "user", "content": SKY[0]},
         ]});
         change(&mut body);
         post(CHAT, &body)
     };
     type Change = fn(&mut Value);
     let changes: [(Change, bool); 7] = [
-        (|body| body["messages"][3]["content"] = "a d".into(), true),
-        (|body| body["messages"][0]["content"] = "a d".into(), false),
-        (|body| body["messages"][1]["content"] = "a d".into(), false),
-        (|body| body["messages"][2]["content"] = "a d".into(), false),
+        (|body| body["messages"][3]["content"] = SKY[1].into(), true),
+        (|body| body["messages"][0]["content"] = SKY[1].into(), false),
+        (|body| body["messages"][1]["content"] = SKY[1].into(), false),
+        (|body| body["messages"][2]["content"] = SKY[1].into(), false),
         (|body| body["tools"] = json!([]), false),
         (|body| body["model"] = "n".into(), false),
         (|body| body["unheard_of"] = true.into(), false),
@@ -98,7 +104,7 @@ async fn nothing_but_the_last_text_may_be_other_words() {
     let (model, calls) = (model(2), Arc::default());
     let cache = cache(&similar(layer(), Duration::ZERO, &calls), &model);
     read(&cache, ask(|_| ())).await;
-    let other = with(ask(|body| body["messages"][3]["content"] = "a d".into()), "x-tenant", "other");
+    let other = with(ask(|body| body["messages"][3]["content"] = SKY[1].into()), "x-tenant", "other");
     assert_eq!(read(&cache, other).await.0, "dashpot; fwd=miss");
     assert_eq!(calls.load(Relaxed), 2);
 }
@@ -110,7 +116,7 @@ async fn another_tenant_waits_for_the_embedder_as_if_nobody_had_asked() {
     let mut took = HashMap::new();
     for tenant in ["acme", "other"] {
         let start = tokio::time::Instant::now();
-        read(&cache, with(chat("a b", false), "x-tenant", tenant)).await;
+        read(&cache, with(chat(SKY[0], false), "x-tenant", tenant)).await;
         took.insert(tenant, since(start));
     }
     assert_eq!((took["acme"], took["other"]), (Duration::from_millis(10), Duration::from_millis(10)));
@@ -119,14 +125,14 @@ async fn another_tenant_waits_for_the_embedder_as_if_nobody_had_asked() {
 #[tokio::test(start_paused = true)]
 async fn what_the_embedder_cannot_do_is_a_miss_and_no_more() {
     for (text, takes, failures) in [
-        ("a fail", Duration::ZERO, 0),
-        ("a text that is longer than it reads", Duration::ZERO, 0),
-        ("a slow", 10 * SECOND, 1),
+        ("Why is the sky blue? fail", Duration::ZERO, 0),
+        ("Why is the sky blue, when I look at it in the morning, and at noon?", Duration::ZERO, 0),
+        (SKY[1], 10 * SECOND, 1),
     ] {
         let (model, calls) = (model(2), Arc::default());
         let layer = similar(layer(), takes, &calls);
         let cache = cache(&layer, &model);
-        read(&cache, chat("a b", false)).await;
+        read(&cache, chat(SKY[0], false)).await;
         tokio::time::sleep(20 * SECOND).await;
         let start = tokio::time::Instant::now();
         assert_eq!(read(&cache, chat(text, false)).await.0, "dashpot; fwd=miss", "{text}");
@@ -143,18 +149,30 @@ async fn an_entry_that_is_gone_or_too_old_is_not_given() {
     let (model, calls) = (model(4), Arc::default());
     let layer = similar(layer().ttl(10 * SECOND), Duration::ZERO, &calls);
     let cache = cache(&layer, &model);
-    read(&cache, chat("a b", false)).await;
+    read(&cache, chat(SKY[0], false)).await;
     assert_eq!(
-        read(&cache, with(chat("a c", false), "cache-control", "no-cache")).await.0,
+        read(&cache, with(chat(SKY[1], false), "cache-control", "no-cache")).await.0,
         "dashpot; fwd=request"
     );
     tokio::time::sleep(5 * SECOND).await;
     assert_eq!(
-        read(&cache, with(chat("a d", false), "cache-control", "max-age=4")).await.0,
+        read(&cache, with(chat(SKY[2], false), "cache-control", "max-age=4")).await.0,
         "dashpot; fwd=miss"
     );
-    assert!(read(&cache, chat("a e", false)).await.0.contains("semantic"));
+    assert!(read(&cache, chat(SKY[3], false)).await.0.contains("semantic"));
     let acme = dashpot_core::Tenant::new("acme").unwrap();
     layer.handle().remove(dashpot_cache::Removal::Tenant(acme)).await.unwrap();
-    assert_eq!(read(&cache, chat("a f", false)).await.0, "dashpot; fwd=miss");
+    assert_eq!(read(&cache, chat(SKY[1], false)).await.0, "dashpot; fwd=miss");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_only_sounds_the_same_is_refused() {
+    let (model, calls) = (model(4), Arc::default());
+    let layer = similar(layer(), Duration::ZERO, &calls);
+    let cache = cache(&layer, &model);
+    read(&cache, chat(SKY[0], false)).await;
+    for other in ["Why is the sky not blue?", "Why is the sky red?", "When is the sky blue?"] {
+        assert_eq!(read(&cache, chat(other, false)).await.0, "dashpot; fwd=miss", "{other}");
+    }
+    assert!(layer.handle().stats().refused >= 3);
 }
