@@ -1,0 +1,103 @@
+use super::*;
+
+const MINIMAL: &str = "[upstream]\nbase_url = \"http://127.0.0.1:1/base/\"\n";
+
+fn parse(text: &str, vars: &[(&str, &str)]) -> Result<Config, String> {
+    Config::parse(text, vars.iter().map(|(name, value)| ((*name).into(), (*value).into())))
+}
+
+fn reason(text: &str, vars: &[(&str, &str)]) -> String {
+    parse(text, vars).expect_err("should be refused")
+}
+
+#[test]
+fn the_file_beside_the_program_states_the_defaults() {
+    let stated = parse(include_str!("../gateway.toml"), &[]).unwrap();
+    let defaults = parse("[upstream]\nbase_url = \"http://127.0.0.1:8000\"", &[]).unwrap();
+    assert_eq!(format!("{stated:?}"), format!("{defaults:?}"));
+}
+
+#[test]
+fn a_variable_overrides_the_file_and_may_bring_what_it_lacks() {
+    let vars = [
+        ("DASHPOT_GATEWAY_LISTEN", "[::1]:9"),
+        ("DASHPOT_GATEWAY_INTAKE__MAX_BODY_BYTES", "7"),
+        ("DASHPOT_GATEWAY_SSE__HARDEN_HEADERS", "false"),
+        ("HOME", "/root"),
+        ("GATEWAY_INTERFACE", "CGI/1.1"),
+    ];
+    let config = parse(MINIMAL, &vars).unwrap();
+    assert_eq!(config.listen, "[::1]:9".parse().unwrap());
+    assert_eq!(config.intake.max_body_bytes, 7);
+    assert!(!config.sse.harden_headers);
+    let (.., path) = config.upstream.address().unwrap();
+    assert_eq!(path, "/base");
+    parse("", &[("DASHPOT_GATEWAY_UPSTREAM__BASE_URL", "https://example.com")]).unwrap();
+}
+
+#[test]
+fn variables_of_others_may_be_anything() {
+    use std::os::unix::ffi::OsStringExt;
+    let odd = || OsString::from_vec(b"\xff".to_vec());
+    Config::parse(MINIMAL, [(odd(), odd()), ("X".into(), odd())].into_iter()).unwrap();
+    let own = [("DASHPOT_GATEWAY_LISTEN".into(), odd())];
+    assert_eq!(Config::parse(MINIMAL, own.into_iter()).unwrap_err(), "DASHPOT_GATEWAY_LISTEN: is no text");
+}
+
+#[test]
+fn what_is_wrong_is_named_with_its_place() {
+    assert!(reason("", &[]).contains("missing field `upstream`"));
+    assert!(reason("lisen = 1", &[]).contains("line 1"));
+    let typo = format!("{MINIMAL}[intake]\nmax_body = 1\n");
+    assert!(
+        reason(&typo, &[]).contains("unknown field `max_body`, expected one of"),
+        "{}",
+        reason(&typo, &[])
+    );
+    let typo = reason(MINIMAL, &[("DASHPOT_GATEWAY_LISTNE", "x")]);
+    assert!(
+        typo.contains("with DASHPOT_GATEWAY_LISTNE") && typo.contains("unknown field `listne`"),
+        "{typo}"
+    );
+    assert!(reason(MINIMAL, &[("DASHPOT_GATEWAY_UPSTREAM__BASE_URL__X", "1")]).contains("is no section"));
+    let typo =
+        reason("", &[("DASHPOT_GATEWAY_UPSTREAM__BASE_URL", "http://x"), ("DASHPOT_GATEWAY_LISTNE", "x")]);
+    assert!(typo.contains("unknown field `listne`"), "{typo}");
+    for (url, why) in [
+        ("ftp://x", "must begin with http://"),
+        ("http://:80", "must begin with http://"),
+        ("http://x/?key=secret", "must have neither a query"),
+        ("http://x/#a", "must have neither a query"),
+        ("http://user:secret@x", "must not hold a name"),
+        ("http://127.0.0.1:99999", "its port must be"),
+        ("http://x:y", "upstream.base_url"),
+    ] {
+        let reason = reason(&format!("[upstream]\nbase_url = \"{url}\""), &[]);
+        assert!(reason.contains(why) && !reason.contains("secret"), "{url}: {reason}");
+    }
+    for url in ["http://x", "https://x:8443/v1/", "http://[::1]:80"] {
+        parse(&format!("[upstream]\nbase_url = \"{url}\""), &[]).unwrap();
+    }
+    let zero = format!("max_connections = 0\n{MINIMAL}");
+    assert_eq!(reason(&zero, &[]), "max_connections must be more than 0");
+    for (keys, why) in [
+        ("min = 0", "limit.min must be more than 0"),
+        ("baseline_ms = 0", "limit.baseline_ms must be more than 0"),
+        ("min = 5\nmax = 4", "limit.min = 5 must not be more than limit.max = 4"),
+        ("max = 10", "limit.initial = 20 must be from limit.min = 1 to limit.max = 10"),
+        ("state_file = \"/nowhere/x\"", "limit.state_file = /nowhere/x: is in a directory that does not"),
+        ("state_file = \"/\"", "limit.state_file = /: is a directory"),
+    ] {
+        let reason = reason(&format!("{MINIMAL}[limit]\n{keys}"), &[]);
+        assert!(reason.starts_with(why), "{keys}: {reason}");
+    }
+    parse(&format!("{MINIMAL}[sse]\nresume_max_bytes = 1"), &[]).unwrap();
+    for (keys, why) in [
+        ("resume_stream_bytes = 1000", "sse.resume_*: stream_bytes must be"),
+        ("resume_max_bytes = 1000", "sse.resume_*: max_bytes must be"),
+        ("resume_age_ms = 100000000", "sse.resume_*: age and grace must be"),
+    ] {
+        let reason = reason(&format!("{MINIMAL}[sse]\nresume_grace_ms = 1\n{keys}"), &[]);
+        assert!(reason.starts_with(why), "{keys}: {reason}");
+    }
+}
