@@ -1,5 +1,7 @@
 //! What of an answer is worth keeping, and an answer that is kept said again.
 
+mod text;
+
 use bytes::Bytes;
 use dashpot_wire::{
     dialect::{Dialect, FinishReason, StreamReader},
@@ -8,6 +10,7 @@ use dashpot_wire::{
 };
 use serde_json::Value;
 
+pub(crate) use self::text::text;
 use crate::Keep;
 
 /// An answer in the form in which it is kept.
@@ -55,10 +58,10 @@ fn of_events(dialect: Dialect, chunks: &[Bytes], keep: Keep) -> Option<Kept> {
 }
 
 /// Makes what is kept of a whole answer that has come.
-pub(crate) fn of_whole(dialect: Dialect, chunks: Vec<Bytes>, keep: Keep) -> Option<Kept> {
-    let bytes: Bytes = match <[Bytes; 1]>::try_from(chunks) {
-        Ok([bytes]) => bytes,
-        Err(chunks) => chunks.concat().into(),
+pub(crate) fn of_whole(dialect: Dialect, chunks: &[Bytes], keep: Keep) -> Option<Kept> {
+    let bytes: Bytes = match chunks {
+        [bytes] => bytes.clone(),
+        chunks => chunks.concat().into(),
     };
     let answer = serde_json::from_slice(&bytes).ok()?;
     may_keep(dialect, &answer, keep).then(|| Kept { bytes, events: false, has_usage: has_usage(&answer) })

@@ -6,13 +6,14 @@ use http::{HeaderMap, header};
 use tokio::runtime::Handle;
 
 use crate::{
-    Entry, Key, Store, answer,
+    Entry, Keep, Key, Store, answer,
     control::Control,
     flight::{OnEnd, Recorded},
-    handle::count,
     key::Asked,
     layer::Shared,
+    learning::Explored,
     now,
+    stats::count,
 };
 
 /// What is needed to keep the answer to a request.
@@ -26,6 +27,8 @@ pub(crate) struct Commit<St> {
     pub(crate) text: Option<Arc<str>>,
     pub(crate) embedding: Option<Embedding>,
     tags: Vec<Arc<str>>,
+    /// What the answer is to be compared with.
+    pub(crate) explored: Option<Explored>,
 }
 
 impl<St: Store> Commit<St> {
@@ -38,15 +41,17 @@ impl<St: Store> Commit<St> {
     ) -> Self {
         let text = asked.text.as_deref().map(Into::into);
         let (key, partition, runtime) = (asked.exact, asked.partition, Handle::current());
-        Self { shared, runtime, key, partition, tenant, dialect, text, embedding: None, tags }
+        Self { shared, runtime, key, partition, tenant, dialect, text, embedding: None, tags, explored: None }
     }
 
     /// Keeps the answer when it has come, beside those who hear it.
-    pub(crate) fn on_end(self) -> OnEnd {
+    pub(crate) fn on_end(mut self) -> OnEnd {
         Box::new(move |recorded, until_kept| {
             let runtime = self.runtime.clone();
             runtime.spawn(async move {
-                if let Some(entry) = self.entry(recorded) {
+                let entry = self.entry(&recorded, self.shared.rules.keep);
+                self.compare(entry.as_ref(), &recorded);
+                if let Some(entry) = entry {
                     self.put(entry).await;
                 }
                 drop(until_kept);
@@ -54,8 +59,26 @@ impl<St: Store> Commit<St> {
         })
     }
 
+    /// Compares an answer with the one that could have been given instead, if it is complete.
+    fn compare(&mut self, entry: Option<&Entry>, recorded: &Recorded) {
+        let Shared { similar, counters, rules, .. } = &*self.shared;
+        let learning = similar.as_ref().and_then(|similar| similar.learning());
+        let (Some(learning), Some(text), Some(explored)) = (learning, &self.text, self.explored.take())
+        else {
+            return;
+        };
+        // One that calls a tool is complete too, kept or not: another than that would have been wrong, or as right.
+        let answer = match entry {
+            Some(entry) => Some(entry.answer.clone()),
+            None => self.entry(recorded, rules.keep.tool_calls()).map(|entry| entry.answer),
+        };
+        if let Some(answer) = answer {
+            learning.compare(explored, text.clone(), answer, &self.runtime, counters.clone());
+        }
+    }
+
     /// The entry of an answer; `None` if it is not one to keep.
-    fn entry(&self, Recorded { head, chunks, is_whole }: Recorded) -> Option<Entry> {
+    fn entry(&self, Recorded { head, chunks, is_whole }: &Recorded, keep: Keep) -> Option<Entry> {
         let rules = &self.shared.rules;
         let is_plain = !head.headers.contains_key(header::CONTENT_ENCODING);
         if head.status != 200 || !is_plain || Control::of(&head.headers).no_store {
@@ -63,9 +86,9 @@ impl<St: Store> Commit<St> {
         }
         let kept = match kind(&head.headers) {
             b"text/event-stream" => {
-                answer::of_stream(self.dialect, &chunks, is_whole, rules.keep, rules.max_answer_bytes)?
+                answer::of_stream(self.dialect, chunks, *is_whole, keep, rules.max_answer_bytes)?
             }
-            b"application/json" if is_whole => answer::of_whole(self.dialect, chunks, rules.keep)?,
+            b"application/json" if *is_whole => answer::of_whole(self.dialect, chunks, keep)?,
             _ => return None,
         };
         let stale = rules.while_revalidate.max(rules.if_error);

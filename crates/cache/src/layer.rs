@@ -8,8 +8,8 @@ use tower_service::Service;
 use crate::{
     Cache, Handle, Index, Keep, Similar, Store,
     flight::{BoxError, Flights},
-    handle::Counters,
     similar::Tier,
+    stats::Counters,
 };
 
 /// Makes services that answer again what was answered before.
