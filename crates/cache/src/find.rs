@@ -150,7 +150,7 @@ impl<St: Store> Shared<St> {
                     kept_question: kept_question.clone(),
                     kept_answer: kept_answer.into(),
                 };
-                // It ends with the whole search, and before that is told of.
+                // It ends when the search does, but is counted by itself.
                 let spent = Instant::now().saturating_duration_since(search.start);
                 let left = self.rules.similar_budget.saturating_sub(spent);
                 ask::answer(verifier, candidate, left, "the cache's verifier").await

@@ -144,8 +144,8 @@ impl<St> CacheLayer<St> {
         self.made_of(Some(Arc::new(similar)), self.shared.rules.clone())
     }
 
-    /// How long a request waits for the embedder and the index, and the store with them; what is not found by then is a
-    /// miss. Default: 200 ms.
+    /// How long a request waits for the embedder, the index and the verifier, and the store with them; what is not found by
+    /// then is a miss. Default: 200 ms.
     #[must_use]
     pub fn similar_budget(self, time: Duration) -> Self {
         self.with(|rules| rules.similar_budget = time)

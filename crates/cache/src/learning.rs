@@ -27,8 +27,9 @@ use crate::{
 /// **without comparisons it promises nothing**.
 ///
 /// A request waits for no comparison, and none makes it fail; if the upstream fails where it was to be explored, the kept answer
-/// is given away that would have been without. Comparisons end when the layer, its services and handles are gone. What is learned is
-/// in this process, and gone with it.
+/// is given away that would have been without. One that joins the call of another is not compared. Comparisons end when the
+/// layer, its services and handles are gone. What is learned is in this process, and gone with it: at most 16 MiB, or four times
+/// what one full partition takes if that is more; beyond, the partitions that are asked for least begin anew.
 ///
 /// A judge is any Tower service from [`Comparison`] to `bool`; those of [`judge`](crate::judge) ask nobody else. One that fails, panics or
 /// takes too long has said nothing. For the promise that must not depend on who is right: a judge that fails wherever the kept

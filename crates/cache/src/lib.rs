@@ -17,6 +17,8 @@ mod keep;
 mod key;
 mod layer;
 mod learning;
+#[cfg(feature = "metrics")]
+mod metrics;
 mod persist;
 mod replay;
 mod request;

@@ -326,3 +326,31 @@ async fn what_is_learned_of_one_partition_says_nothing_of_another() {
     assert_eq!(read(&cache, chat(&sky(9), false)).await.0, MISS);
     assert_eq!(layer.handle().proven().len(), 1);
 }
+
+#[cfg(feature = "metrics")]
+#[tokio::test(start_paused = true)]
+async fn what_was_refused_explored_and_judged_is_published() {
+    let (setup, model) = (Setup::default(), model(&["a", "other", "c"]));
+    let layer = setup.layer(Learned::new(0.03));
+    let cache = cache(&layer, &model);
+    read(&cache, chat(&sky(0), false)).await;
+    setup.explore(true);
+    read(&cache, chat(&sky(1), false)).await;
+    read(&cache, chat("Why is the sky not blue?", false)).await;
+    let recorder = metrics_exporter_prometheus::PrometheusBuilder::new().build_recorder();
+    let (handle, rendered) = (layer.handle(), recorder.handle());
+    metrics::with_local_recorder(&recorder, || {
+        handle.publish();
+        handle.publish();
+    });
+    let rendered = rendered.render();
+    for line in [
+        "cache_requests_total{answer=\"miss\"} 3",
+        "cache_comparisons_total{judged=\"wrong\"} 1",
+        "cache_refusals_total{rule=\"negation\"} 2",
+        "cache_refusals_total{rule=\"verifier\"} 0",
+        "cache_explored_total 1",
+    ] {
+        assert!(rendered.lines().any(|known| known == line), "{line} is not in\n{rendered}");
+    }
+}
