@@ -7,6 +7,7 @@ mod controls;
 mod exact;
 mod flights;
 mod learned;
+mod promise;
 mod restore;
 mod similar;
 mod stored;
