@@ -67,7 +67,7 @@ impl<St: Store> Commit<St> {
         else {
             return;
         };
-        // One that calls a tool is complete too, kept or not: another than that would have been wrong, or as right.
+        // One that calls a tool is complete too, though it may not be one to keep, and the kept answer was hardly right.
         let answer = match entry {
             Some(entry) => Some(entry.answer.clone()),
             None => self.entry(recorded, rules.keep.tool_calls()).map(|entry| entry.answer),

@@ -78,7 +78,7 @@ where
             }
             return Ok(answer);
         }
-        if age < fresh.saturating_add(rules.if_error) {
+        if age < fresh.saturating_add(rules.if_error) && suits(&asked, &entry) {
             spare = Some((entry, None));
         }
     }
@@ -92,8 +92,8 @@ where
         }
         Some(Found::Explore(explored, otherwise)) => {
             // No request fails for being explored.
-            let otherwise = otherwise.map(|likeness| (explored.entry.clone(), Some(likeness)));
-            spare = spare.or(otherwise);
+            let otherwise = otherwise.filter(|_| suits(&asked, &explored.entry));
+            spare = spare.or_else(|| otherwise.map(|likeness| (explored.entry.clone(), Some(likeness))));
             commit.explored = Some(explored);
         }
         None => {}
@@ -218,6 +218,13 @@ where
     })
 }
 
+/// Whether an entry says all that this request is to be told.
+fn suits(asked: &Asked, entry: &Entry) -> bool {
+    // A chat says how many tokens it took, whole or where a stream was asked to.
+    let says_usage = entry.dialect == Dialect::OpenAiChat && (!asked.stream || asked.include_usage);
+    entry.has_usage || !says_usage
+}
+
 /// An entry as the answer to this request; `None` if it cannot be.
 fn kept<B>(
     rules: &Rules,
@@ -225,9 +232,7 @@ fn kept<B>(
     entry: &Entry,
     likeness: Option<Likeness>,
 ) -> Option<Response<ResponseBody<B>>> {
-    // A chat says how many tokens it took, whole or where a stream was asked to.
-    let says_usage = entry.dialect == Dialect::OpenAiChat && (!asked.stream || asked.include_usage);
-    if says_usage && !entry.has_usage {
+    if !suits(asked, entry) {
         return None;
     }
     let answer = if asked.stream && !entry.events {

@@ -301,6 +301,19 @@ async fn no_request_fails_for_being_explored() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn who_could_not_be_given_the_kept_answer_hears_how_the_upstream_failed() {
+    let broken = Response::builder().status(502).body(Scripted::new().data("broken").eager()).unwrap();
+    // Without its usage it is for those only who need not be told.
+    let silent = Scripted::new().data(content("kept")).data(STOP).data(DONE);
+    let (setup, model) = (Setup::default(), Model::default().then(events(silent)).then(broken));
+    let layer = setup.layer(Learned::new(0.03));
+    let cache = cache(&layer, &model);
+    read(&cache, chat(&sky(0), true)).await;
+    setup.explore(true);
+    assert_eq!(read(&cache, chat(&sky(1), false)).await, (EXPLORED.into(), "broken".into()));
+}
+
+#[tokio::test(start_paused = true)]
 async fn who_wants_no_call_is_not_explored() {
     let (setup, model) = (Setup::default(), model(&["a"]));
     let layer = setup.layer(Learned::new(0.03));
