@@ -314,6 +314,19 @@ async fn who_could_not_be_given_the_kept_answer_hears_how_the_upstream_failed() 
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_question_is_not_compared_with_itself() {
+    let silent = Scripted::new().data(content("kept")).data(STOP).data(DONE);
+    let model = Model::default().then(events(silent)).then(whole(&completion("fresh")));
+    let setup = Setup::default();
+    let cache = cache(&setup.layer(Learned::new(0.03)), &model);
+    read(&cache, chat(&sky(0), true)).await;
+    setup.explore(true);
+    // The kept answer has no usage, so this is a call.
+    assert_eq!(read(&cache, chat(&sky(0), false)).await.0, MISS);
+    assert_eq!(setup.compared.lock().unwrap().len(), 0);
+}
+
+#[tokio::test(start_paused = true)]
 async fn who_wants_no_call_is_not_explored() {
     let (setup, model) = (Setup::default(), model(&["a"]));
     let layer = setup.layer(Learned::new(0.03));
