@@ -22,7 +22,13 @@ use serde::Deserialize;
 use toml::{Table, Value};
 
 pub(crate) use self::{
-    breaker::Breaker, cache::Cache, deadline::Deadline, intake::Intake, limit::Limit, mode::Mode, sse::Sse,
+    breaker::Breaker,
+    cache::{Cache, Similar},
+    deadline::Deadline,
+    intake::Intake,
+    limit::Limit,
+    mode::Mode,
+    sse::Sse,
     upstream::Upstream,
 };
 
@@ -103,6 +109,7 @@ impl Config {
             ("cache.ttl_ms", self.cache.ttl_ms),
             ("cache.max_request_bytes", self.cache.max_request_bytes as u64),
             ("cache.max_answer_bytes", self.cache.max_answer_bytes as u64),
+            ("cache.similar.budget_ms", self.cache.similar.budget_ms),
             ("deadline.first_content_ms", self.deadline.first_content_ms),
             ("deadline.gap_ms", self.deadline.gap_ms),
             ("deadline.total_ms", self.deadline.total_ms),
@@ -122,6 +129,7 @@ impl Config {
             return Err("cache.max_temperature must be a number".into());
         }
         check_state_file("cache", self.cache.state_file.as_deref())?;
+        self.cache.similar.check()?;
         self.deadline.header()?;
         self.limit.check()?;
         self.breaker.check()?;

@@ -1,6 +1,7 @@
 use std::{path::PathBuf, time::Duration};
 
 use dashpot::cache::MemoryStore;
+use http::Uri;
 use serde::Deserialize;
 
 #[derive(Debug, Deserialize)]
@@ -16,6 +17,20 @@ pub(crate) struct Cache {
     pub(crate) finish_alone: bool,
     pub(crate) share_without_credential: bool,
     pub(crate) state_file: Option<PathBuf>,
+    pub(crate) similar: Similar,
+}
+
+/// Questions in other words: who says what they mean, and for how long that is waited for.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Similar {
+    pub(crate) model: Option<PathBuf>,
+    pub(crate) threads: usize,
+    url: Option<String>,
+    name: Option<String>,
+    pub(crate) key_variable: Option<String>,
+    pub(crate) max_entries: usize,
+    pub(super) budget_ms: u64,
 }
 
 impl Cache {
@@ -50,6 +65,52 @@ impl Default for Cache {
             finish_alone: false,
             share_without_credential: false,
             state_file: None,
+            similar: Similar::default(),
+        }
+    }
+}
+
+impl Similar {
+    pub(super) fn check(&self) -> Result<(), String> {
+        if self.threads == 0 || self.max_entries == 0 {
+            return Err("cache.similar.threads and cache.similar.max_entries must be more than 0".into());
+        }
+        match (&self.model, self.upstream()?) {
+            (Some(_), Some(_)) => Err("cache.similar: either model or url says what a question means".into()),
+            _ => Ok(()),
+        }
+    }
+
+    /// Where an embedder is asked over HTTP, and for which model.
+    pub(crate) fn upstream(&self) -> Result<Option<(Uri, &str)>, String> {
+        let (url, name) = match (&self.url, &self.name) {
+            (Some(url), Some(name)) => (url, name),
+            (None, None) => return Ok(None),
+            _ => return Err("cache.similar: url and name go together".into()),
+        };
+        // Not repeated: what a person put in by mistake may be a secret.
+        let uri: Uri = url.parse().map_err(|error| format!("cache.similar.url: {error}"))?;
+        if !matches!(uri.scheme_str(), Some("http" | "https")) {
+            return Err("cache.similar.url: must begin with http:// or https:// and a host".into());
+        }
+        Ok(Some((uri, name)))
+    }
+
+    pub(crate) fn budget(&self) -> Duration {
+        Duration::from_millis(self.budget_ms)
+    }
+}
+
+impl Default for Similar {
+    fn default() -> Self {
+        Self {
+            model: None,
+            threads: 1,
+            url: None,
+            name: None,
+            key_variable: None,
+            max_entries: 100_000,
+            budget_ms: 200,
         }
     }
 }

@@ -101,3 +101,18 @@ fn what_is_wrong_is_named_with_its_place() {
         assert!(reason.starts_with(why), "{keys}: {reason}");
     }
 }
+
+#[test]
+fn what_says_what_a_question_means_is_one_thing_and_whole() {
+    for (keys, expected) in [
+        ("model = \"m\"\nurl = \"http://h/\"\nname = \"n\"", "either model or url"),
+        ("url = \"http://h/\"", "url and name go together"),
+        ("name = \"n\"", "url and name go together"),
+        ("url = \"h/secret\"\nname = \"n\"", "cache.similar.url: "),
+        ("threads = 0", "must be more than 0"),
+        ("budget_ms = 0", "cache.similar.budget_ms must be more than 0"),
+    ] {
+        let reason = reason(&format!("{MINIMAL}[cache.similar]\n{keys}\n"), &[]);
+        assert!(reason.contains(expected) && !reason.contains("secret"), "{reason}");
+    }
+}
