@@ -28,7 +28,8 @@ pub(crate) fn layer(config: &Config) -> Result<Option<CacheLayer<MemoryStore>>, 
         .stale_if_error(config.stale_if_error())
         .max_temperature(config.max_temperature)
         .max_request_bytes(config.max_request_bytes)
-        .max_answer_bytes(config.max_answer_bytes);
+        .max_answer_bytes(config.max_answer_bytes)
+        .pace(config.pace());
     let layer = if config.finish_alone { layer.finish_alone() } else { layer };
     similar::add(layer, &config.similar, upstream).map(Some)
 }

@@ -236,7 +236,7 @@ fn kept<B>(
         return None;
     }
     let answer = if asked.stream && !entry.events {
-        answer::as_stream(entry.dialect, &entry.answer, asked.include_usage)?
+        answer::as_stream(entry.dialect, &entry.answer, asked.include_usage, rules.pace.is_some())?
     } else {
         entry.answer.clone()
     };

@@ -170,7 +170,8 @@ impl<St> CacheLayer<St> {
         self.with(|rules| rules.budget = time)
     }
 
-    /// The time between two events of a kept answer that is given as a stream. Default: none, all of it comes at once.
+    /// The time between two events of a kept answer that is given as a stream, whose text comes in words then, as if it were
+    /// written. Default: none, all of it comes at once.
     #[must_use]
     pub fn pace(self, gap: Duration) -> Self {
         self.with(|rules| rules.pace = (!gap.is_zero()).then_some(gap))

@@ -14,6 +14,7 @@ pub(crate) struct Cache {
     pub(crate) max_temperature: f64,
     pub(crate) max_request_bytes: usize,
     pub(crate) max_answer_bytes: usize,
+    pace_ms: u64,
     pub(crate) finish_alone: bool,
     pub(crate) share_without_credential: bool,
     pub(crate) state_file: Option<PathBuf>,
@@ -47,6 +48,10 @@ impl Cache {
         Duration::from_millis(self.stale_while_revalidate_ms)
     }
 
+    pub(crate) fn pace(&self) -> Duration {
+        Duration::from_millis(self.pace_ms)
+    }
+
     pub(crate) fn stale_if_error(&self) -> Duration {
         Duration::from_millis(self.stale_if_error_ms)
     }
@@ -62,6 +67,7 @@ impl Default for Cache {
             max_temperature: 1.0,
             max_request_bytes: 1 << 20,
             max_answer_bytes: 1 << 20,
+            pace_ms: 0,
             finish_alone: false,
             share_without_credential: false,
             state_file: None,
