@@ -171,24 +171,15 @@ async fn the_sdks_take_the_answer_to_the_same_question_in_other_words_in_either_
         support::run(support::python("openai_sdk.py").args([case, gateway.url(), "http1"]));
     }
     assert_eq!(model.log().len(), 1);
-    assert_eq!(gateway.metric(r#"gateway_cache_requests_total{answer="similar"}"#), 2);
+    assert_eq!(gateway.metric(r#"cache_requests_total{answer="similar"}"#), 2);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_questions_mean_may_be_asked_of_an_upstream_and_what_it_does_wrong_is_a_miss() {
-    // To it all texts mean the same.
-    let embedder = serve(axum::Router::new().route(
-        "/v1/embeddings",
-        axum::routing::post(async |headers: http::HeaderMap, body: String| {
-            let is_ours = headers["authorization"] == "Bearer secret" && body.contains(r#""model":"small""#);
-            let status = if is_ours { 200 } else { 401 };
-            let body = r#"{"data": [{"index": 0, "embedding": [0.6, 0.8]}]}"#;
-            (http::StatusCode::from_u16(status).expect("it is one"), body)
-        }),
-    ));
+    let embedder = embedder().await;
     let nobody = "http://127.0.0.1:9/v1/embeddings".to_owned();
     let model = ModelServer::start(Config::instant()).expect("it starts");
-    for (url, expected) in [(format!("{}/v1/embeddings", embedder.await), "hit; "), (nobody, "fwd=miss")] {
+    for (url, expected) in [(embedder, "hit; "), (nobody, "fwd=miss")] {
         let gateway = Gateway::with(
             &model.url(),
             &[
@@ -228,10 +219,52 @@ async fn without_the_model_equal_requests_are_answered_all_the_same() {
     }
 }
 
-/// Serves this, and says where.
-async fn serve(router: axum::Router) -> String {
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_explored_is_answered_by_the_model_and_judged_beside_it() {
+    let model = ModelServer::start(Config::instant()).expect("it starts");
+    let gateway = Gateway::with(
+        &model.url(),
+        &[
+            ON[0],
+            ("DASHPOT_GATEWAY_CACHE__SIMILAR__URL", &embedder().await),
+            ("DASHPOT_GATEWAY_CACHE__SIMILAR__NAME", "small"),
+            ("DASHPOT_GATEWAY_CACHE__SIMILAR__KEY_VARIABLE", "THE_KEY"),
+            ("DASHPOT_GATEWAY_CACHE__SIMILAR__BUDGET_MS", "60000"),
+            ("DASHPOT_GATEWAY_CACHE__SIMILAR__WRONG_AT_MOST", "0.03"),
+            ("DASHPOT_GATEWAY_CACHE__SIMILAR__EXPLORE", "1"),
+            ("DASHPOT_GATEWAY_CACHE__SIMILAR__JUDGE", "same-text"),
+            ("THE_KEY", "secret"),
+        ],
+    );
+    for (question, expected) in [
+        ("How do I reset the password?", "dashpot; fwd=miss"),
+        ("how do i reset a password", "dashpot; fwd=miss; detail=explored"),
+        ("how do i reset a password", "dashpot; hit; "),
+    ] {
+        let answer = ask_for(&caller(), &gateway, "a", false, question).await;
+        let status = status(&answer);
+        assert!(status.starts_with(expected), "{question} {status}");
+        text(answer).await;
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    assert_eq!(gateway.metric("cache_explored_total"), 1);
+    let judged = ["right", "wrong"]
+        .map(|judged| gateway.metric(&format!(r#"cache_comparisons_total{{judged="{judged}"}}"#)));
+    assert_eq!(judged.iter().sum::<u64>(), 1);
+}
+
+/// An embeddings upstream to which all texts mean the same.
+async fn embedder() -> String {
+    let router = axum::Router::new().route(
+        "/v1/embeddings",
+        axum::routing::post(async |headers: http::HeaderMap, body: String| {
+            let is_ours = headers["authorization"] == "Bearer secret" && body.contains(r#""model":"small""#);
+            let status = if is_ours { http::StatusCode::OK } else { http::StatusCode::UNAUTHORIZED };
+            (status, r#"{"data": [{"index": 0, "embedding": [0.6, 0.8]}]}"#)
+        }),
+    );
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("there is a port");
     let address = listener.local_addr().expect("it has one");
     tokio::spawn(async { axum::serve(listener, router).await });
-    format!("http://{address}")
+    format!("http://{address}/v1/embeddings")
 }

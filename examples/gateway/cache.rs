@@ -9,7 +9,7 @@ use dashpot::{
     core::Tenant,
 };
 use http::request::Parts;
-use metrics::{counter, gauge};
+use metrics::gauge;
 use sha2::{Digest, Sha256};
 
 use crate::config::Config;
@@ -74,21 +74,7 @@ pub(crate) fn save(handle: &Handle<MemoryStore>, path: &Path) {
 
 /// Brings the metrics up to what the cache is now.
 pub(crate) fn publish(handle: &Handle<MemoryStore>) {
-    let stats = handle.stats();
-    for (answer, count) in [
-        ("exact", stats.exact),
-        ("similar", stats.similar),
-        ("stale", stats.stale),
-        ("miss", stats.misses),
-        ("collapsed", stats.collapsed),
-        ("bypass", stats.bypassed),
-    ] {
-        counter!("gateway_cache_requests_total", "answer" => answer).absolute(count);
-    }
-    counter!("gateway_cache_stored_total").absolute(stats.stored);
-    counter!("gateway_cache_store_failures_total").absolute(stats.store_failures);
-    counter!("gateway_cache_similar_refused_total").absolute(stats.refused);
-    counter!("gateway_cache_similar_failures_total").absolute(stats.similar_failures);
+    handle.publish();
     gauge!("gateway_cache_entries").set(handle.store().len() as f64);
     gauge!("gateway_cache_bytes").set(handle.store().bytes() as f64);
 }

@@ -23,7 +23,7 @@ use toml::{Table, Value};
 
 pub(crate) use self::{
     breaker::Breaker,
-    cache::{Cache, Similar},
+    cache::{Cache, Judge, Similar},
     deadline::Deadline,
     intake::Intake,
     limit::Limit,
@@ -180,10 +180,11 @@ fn put(table: &mut Table, key: &str, value: &str) -> Result<(), String> {
         table = inner.as_table_mut().ok_or_else(|| format!("\"{section}\" is no section"))?;
         key = rest;
     }
-    let scalar = match value.parse::<i64>() {
-        Ok(number) => Value::Integer(number),
-        Err(_) => value.parse::<bool>().map_or(Value::String(value.to_owned()), Value::Boolean),
-    };
+    // A number with a point; what Rust takes for one beside that, such as `inf`, may be a name.
+    let float = || value.parse().ok().filter(|_| value.contains('.')).map(Value::Float);
+    let integer = value.parse().map(Value::Integer).ok();
+    let scalar = integer.or_else(float).or_else(|| value.parse().map(Value::Boolean).ok());
+    let scalar = scalar.unwrap_or_else(|| Value::String(value.to_owned()));
     table.insert(key.to_owned(), scalar);
     Ok(())
 }

@@ -1,9 +1,14 @@
-use std::{env, time::Duration};
+use std::{env, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use dashpot::{
     breaker::BreakerLayer,
-    cache::{CacheLayer, FlatIndex, MemoryStore, Similar},
+    cache::{
+        CacheLayer, FlatIndex, Learning, MemoryStore, Similar,
+        judge::{SameMeaning, SameText},
+        verify::Learned,
+    },
+    core::Embedding,
     deadline::DeadlineLayer,
     embed::{Embedder, MiniLm, OpenAiEmbedder},
 };
@@ -14,12 +19,15 @@ use hyper_util::{client::legacy::Client, rt::TokioExecutor};
 use tower::{BoxError, Service, ServiceBuilder};
 
 use crate::{
-    config::{self, Upstream},
+    config::{self, Judge, Upstream},
     proxy,
 };
 
 /// What an upstream has to say what a question means. A request waits for less; this one is for answers that are kept.
 const UPSTREAM_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The least cosine of two answers that say the same: strict, with most embedders.
+const SAME_MEANING: f32 = 0.9;
 
 /// Answers questions in other words too, if the configuration says who knows what they mean.
 pub(super) fn add(
@@ -28,7 +36,6 @@ pub(super) fn add(
     upstream: &Upstream,
 ) -> Result<CacheLayer<MemoryStore>, String> {
     let layer = layer.similar_budget(config.budget());
-    let index = FlatIndex::new(config.max_entries);
     if let Some(folder) = &config.model {
         let model = match MiniLm::load(folder) {
             Ok(model) => model,
@@ -43,7 +50,7 @@ pub(super) fn add(
         let embedder = Embedder::builder().threads(config.threads).spawn(model);
         let embedder = embedder.map_err(|error| format!("cache.similar.threads: {error}"))?;
         let id = embedder.id().to_owned();
-        return Ok(layer.similar(Similar::new(embedder, id, index)));
+        return Ok(layer.similar(similar(embedder, id, config)));
     }
     let Some((uri, name)) = config.upstream()? else { return Ok(layer) };
     let mut embedder = OpenAiEmbedder::new(client(upstream, &uri)?, uri, name);
@@ -53,7 +60,24 @@ pub(super) fn add(
         embedder = embedder.authorization(key);
     }
     let id = embedder.id().to_owned();
-    Ok(layer.similar(Similar::new(embedder, id, index)))
+    Ok(layer.similar(similar(embedder, id, config)))
+}
+
+fn similar<E>(embedder: E, id: String, config: &config::Similar) -> Similar<E, FlatIndex>
+where
+    E: Service<Vec<Arc<str>>, Response = Vec<Option<Embedding>>> + Clone + Send + Sync + 'static,
+    E::Future: Send,
+    E::Error: Into<BoxError>,
+{
+    let similar = Similar::new(embedder.clone(), id, FlatIndex::new(config.max_entries));
+    if config.wrong_at_most == 0.0 {
+        return similar;
+    }
+    let learned = Learned::new(config.wrong_at_most).explore(config.explore);
+    similar.learn(match config.judge {
+        Judge::SameText => Learning::new(learned, SameText),
+        Judge::SameMeaning => Learning::new(learned, SameMeaning::new(embedder, SAME_MEANING)),
+    })
 }
 
 /// Asks the upstream of an embedder; not for long, and not while it fails.

@@ -32,6 +32,17 @@ pub(crate) struct Similar {
     pub(crate) key_variable: Option<String>,
     pub(crate) max_entries: usize,
     pub(super) budget_ms: u64,
+    pub(crate) wrong_at_most: f64,
+    pub(crate) explore: f64,
+    pub(crate) judge: Judge,
+}
+
+/// Who says whether a kept answer would have been right.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Judge {
+    SameText,
+    SameMeaning,
 }
 
 impl Cache {
@@ -81,6 +92,12 @@ impl Similar {
         if self.threads == 0 || self.max_entries == 0 {
             return Err("cache.similar.threads and cache.similar.max_entries must be more than 0".into());
         }
+        if !(0.0..1.0).contains(&self.wrong_at_most) {
+            return Err("cache.similar.wrong_at_most must be from 0 to 1, without 1".into());
+        }
+        if !(0.0..=1.0).contains(&self.explore) {
+            return Err("cache.similar.explore must be from 0 to 1".into());
+        }
         match (&self.model, self.upstream()?) {
             (Some(_), Some(_)) => Err("cache.similar: either model or url says what a question means".into()),
             _ => Ok(()),
@@ -117,6 +134,9 @@ impl Default for Similar {
             key_variable: None,
             max_entries: 100_000,
             budget_ms: 200,
+            wrong_at_most: 0.0,
+            explore: 0.05,
+            judge: Judge::SameMeaning,
         }
     }
 }
