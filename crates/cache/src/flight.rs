@@ -119,7 +119,8 @@ impl Flights {
     pub(crate) fn join(&self, plan: Plan, begin: impl FnOnce() -> (Call, OnEnd)) -> (Seat, bool) {
         let Plan { key, max_bytes, alone, finish } = plan;
         let mut calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = calls.get(&key).and_then(Weak::upgrade).filter(|_| !alone);
+        // One that is not to be joined is not even looked up: the last to let go of a flight takes this lock.
+        let known = if alone { None } else { calls.get(&key).and_then(Weak::upgrade) };
         if let Some(seat) = known.as_ref().and_then(Seat::new) {
             // A flight that is dropped takes this lock.
             drop(calls);
@@ -164,7 +165,7 @@ impl Flight {
     fn ended(&self, is_whole: bool, keep: Box<dyn Send>) {
         let on_end = self.on_end.lock().unwrap_or_else(PoisonError::into_inner).take();
         let mut record = self.record();
-        let is_kept = record.forgotten == 0;
+        let is_kept = record.forgotten == 0 && record.bytes <= self.max_bytes;
         let (Some(on_end), Some(head)) = (on_end.filter(|_| is_kept), record.head.clone()) else { return };
         let chunks = record.chunks.iter().cloned().collect();
         record.places.shrink_to_fit();
@@ -182,7 +183,8 @@ impl Record {
             return false;
         }
         let slowest = self.places.values().copied().min().unwrap_or(usize::MAX);
-        while self.bytes > max_bytes || self.forgotten < slowest {
+        // Not the last: whoever has asked for it is only now going to hear it.
+        while self.chunks.len() > 1 && (self.bytes > max_bytes || self.forgotten < slowest) {
             let Some(chunk) = self.chunks.pop_front() else { break };
             self.bytes -= chunk.len();
             self.forgotten += 1;

@@ -163,6 +163,34 @@ async fn an_answer_that_is_too_long_goes_on_for_those_who_keep_up() {
     assert_eq!(read(&cache, chat("Why?", true)).await.0, "dashpot; fwd=miss");
 }
 
+/// A body is in one piece if something further in has made it, and pieces can be as long as they like.
+#[tokio::test(start_paused = true)]
+async fn a_piece_that_is_longer_than_what_is_kept_is_heard_by_all_who_keep_up() {
+    let piece = content(&"x".repeat(50_000));
+    for pieces in 1..4 {
+        let body = (0..pieces).fold(Scripted::new(), |body, _| body.data(piece.clone()).wait(SECOND));
+        let model = Model::default().after(SECOND, events(body));
+        let layer = layer().max_answer_bytes(10_000);
+        let cache = cache(&layer, &model);
+        let heard = join_all((0..3).map(async |_| text(ask(&cache, chat("Why?", true)).await).await.len()));
+        assert_eq!(heard.await, [pieces * piece.len(); 3]);
+        settle().await;
+        assert_eq!(model.calls(), 1);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_in_one_piece_that_is_too_long_is_not_kept() {
+    let long = completion(&"x".repeat(10_000));
+    for (most, is_kept) in [(long.to_string().len() - 1, false), (long.to_string().len(), true)] {
+        let model = Model::default().then(whole(&long)).then(whole(&long));
+        let layer = layer().max_answer_bytes(most);
+        let cache = cache(&layer, &model);
+        assert_eq!(read(&cache, chat("Why?", false)).await.1, long.to_string());
+        assert_eq!(read(&cache, chat("Why?", false)).await.0.contains("hit"), is_kept);
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_call_that_fails_is_told_to_one_and_the_others_call_for_themselves() {
     let calls = Arc::new(AtomicU32::new(0));
