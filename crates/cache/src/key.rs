@@ -25,6 +25,18 @@ pub(crate) const HEADERS: [HeaderName; 6] = [
     HeaderName::from_static("openai-project"),
 ];
 
+/// The headers by which a call is its sender's own, or its answer: who has other credentials, or cannot read the same
+/// codings, does not share it. What is kept is another matter: it is the tenant's, and plain.
+const OF_THE_SENDER: [HeaderName; 7] = [
+    header::ACCEPT_ENCODING,
+    header::AUTHORIZATION,
+    header::COOKIE,
+    header::PROXY_AUTHORIZATION,
+    HeaderName::from_static("api-key"),
+    HeaderName::from_static("x-api-key"),
+    HeaderName::from_static("x-goog-api-key"),
+];
+
 /// A SHA-256 over all that an answer depends on.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Key([u8; 32]);
@@ -93,6 +105,8 @@ pub(crate) struct Asked {
     pub(crate) exact: Key,
     /// Over everything but the last user's text: two requests in one partition may have the same answer.
     pub(crate) partition: Key,
+    /// Over everything, and what makes a call its sender's own.
+    pub(crate) call: Key,
     /// That text, where a request ends with one. Only it may be similar instead of the same.
     pub(crate) text: Option<String>,
     pub(crate) stream: bool,
@@ -145,11 +159,7 @@ impl Asked {
         hash_bytes(&mut hash, tenant.as_str().as_bytes());
         hash_bytes(&mut hash, head.method.as_str().as_bytes());
         hash_bytes(&mut hash, head.uri.to_string().as_bytes());
-        for name in &HEADERS {
-            let lines: Vec<_> = head.headers.get_all(name).iter().collect();
-            hash.update((lines.len() as u64).to_be_bytes());
-            lines.iter().for_each(|line| hash_bytes(&mut hash, line.as_bytes()));
-        }
+        hash_headers(&mut hash, head, &HEADERS);
         hash_bytes(&mut hash, dialect.name().as_bytes());
         hash_bytes(&mut hash, embedder.as_bytes());
         // Their streams cannot be made whole, so they are kept apart.
@@ -161,8 +171,19 @@ impl Asked {
         hash.update(b"p");
         whole.update(b"x");
         hash_bytes(&mut whole, text.as_deref().unwrap_or_default().as_bytes());
-        let [partition, exact] = [hash, whole].map(|hash| Key(hash.finalize().into()));
-        Some(Self { exact, partition, text, stream, include_usage, sampling })
+        let mut call = whole.clone();
+        call.update(b"c");
+        hash_headers(&mut call, head, &OF_THE_SENDER);
+        let [partition, exact, call] = [hash, whole, call].map(|hash| Key(hash.finalize().into()));
+        Some(Self { exact, partition, call, text, stream, include_usage, sampling })
+    }
+}
+
+fn hash_headers(hash: &mut Sha256, head: &Parts, names: &[HeaderName]) {
+    for name in names {
+        let lines: Vec<_> = head.headers.get_all(name).iter().collect();
+        hash.update((lines.len() as u64).to_be_bytes());
+        lines.iter().for_each(|line| hash_bytes(hash, line.as_bytes()));
     }
 }
 

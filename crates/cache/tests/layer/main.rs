@@ -7,6 +7,7 @@ mod controls;
 mod exact;
 mod flights;
 mod restore;
+mod sharing;
 mod similar;
 mod stored;
 mod support;
