@@ -3,17 +3,21 @@ use std::{sync::Arc, time::Duration};
 use dashpot_core::{Embedding, Tenant};
 use dashpot_wire::dialect::Dialect;
 use http::{HeaderMap, header};
-use tokio::runtime::Handle;
+use tokio::{runtime::Handle, time::timeout};
 
 use crate::{
-    Entry, Key, Store, answer,
+    Entry, Key, Removal, Store, StoreError, answer,
     control::Control,
     flight::{OnEnd, Recorded},
     handle::count,
     key::Asked,
     layer::Shared,
     now,
+    removals::Since,
 };
+
+/// What takes longer is let go: who asks the same meanwhile hears the answer from the call.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What is needed to keep the answer to a request.
 pub(crate) struct Commit<St> {
@@ -26,6 +30,7 @@ pub(crate) struct Commit<St> {
     pub(crate) text: Option<Arc<str>>,
     pub(crate) embedding: Option<Embedding>,
     tags: Vec<Arc<str>>,
+    since: Since,
 }
 
 impl<St: Store> Commit<St> {
@@ -38,7 +43,8 @@ impl<St: Store> Commit<St> {
     ) -> Self {
         let text = asked.text.as_deref().map(Into::into);
         let (key, partition, runtime) = (asked.exact, asked.partition, Handle::current());
-        Self { shared, runtime, key, partition, tenant, dialect, text, embedding: None, tags }
+        let since = shared.removals.now();
+        Self { since, shared, runtime, key, partition, tenant, dialect, text, embedding: None, tags }
     }
 
     /// Keeps the answer when it has come, beside those who hear it.
@@ -87,19 +93,28 @@ impl<St: Store> Commit<St> {
     }
 
     async fn put(&self, mut entry: Entry) {
-        let Shared { store, counters, similar, .. } = &*self.shared;
+        let Shared { store, counters, similar, removals, .. } = &*self.shared;
         if let (Some(similar), Some(text), None) = (similar, &entry.text, &entry.embedding) {
-            entry.embedding = similar.embed(&entry.tenant, text).await;
+            entry.embedding = timeout(PATIENCE, similar.embed(&entry.tenant, text)).await.ok().flatten();
+        }
+        if removals.are_about(&entry, self.since) {
+            return;
         }
         let entry = Arc::new(entry);
-        if let Err(error) = store.put(entry.clone()).await {
+        let put = timeout(PATIENCE, store.put(entry.clone())).await;
+        if let Err(error) = put.unwrap_or_else(|_| Err(StoreError::new("it is too slow"))) {
             tracing::warn!(cause = %error.cause(), "the cache's store did not take an answer");
             count(&counters.store_failures);
             return;
         }
+        if removals.are_about(&entry, self.since) {
+            // Removed while it was on its way. What fails here has been said where it was asked for.
+            drop(timeout(PATIENCE, store.remove(Removal::Entry(entry.tenant.clone(), entry.key))).await);
+            return;
+        }
         count(&counters.stored);
         if let Some(similar) = similar {
-            similar.kept(&entry).await;
+            drop(timeout(PATIENCE, similar.kept(&entry)).await);
         }
     }
 }

@@ -144,6 +144,11 @@ impl Flights {
         drop(calls);
         (seat, true)
     }
+
+    /// Nobody new comes to any of the calls that are under way.
+    pub(crate) fn leave(&self) {
+        self.calls.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
 }
 
 impl Flight {

@@ -13,6 +13,7 @@ mod keep;
 mod key;
 mod layer;
 mod persist;
+mod removals;
 mod replay;
 mod request;
 mod service;
