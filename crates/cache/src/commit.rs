@@ -10,7 +10,7 @@ use crate::{
     control::Control,
     flight::{OnEnd, Recorded},
     handle::count,
-    key::Asked,
+    key::{Asked, varies},
     layer::Shared,
     now,
     removals::Since,
@@ -64,14 +64,14 @@ impl<St: Store> Commit<St> {
     fn entry(&self, Recorded { head, chunks, is_whole }: Recorded) -> Option<Entry> {
         let rules = &self.shared.rules;
         let is_plain = !head.headers.contains_key(header::CONTENT_ENCODING);
-        if head.status != 200 || !is_plain || Control::of(&head.headers).no_store {
+        if head.status != 200 || !is_plain || varies(&head.headers) || Control::of(&head.headers).no_store {
             return None;
         }
         let kept = match kind(&head.headers) {
             b"text/event-stream" => {
                 answer::of_stream(self.dialect, &chunks, is_whole, rules.keep, rules.max_answer_bytes)?
             }
-            b"application/json" if is_whole => answer::of_whole(self.dialect, chunks, rules.keep)?,
+            b"application/json" if is_whole => answer::of_whole(self.dialect, &chunks, rules.keep)?,
             _ => return None,
         };
         let stale = rules.while_revalidate.max(rules.if_error);
@@ -129,9 +129,24 @@ fn kind(headers: &HeaderMap) -> &[u8] {
 fn jittered(time: Duration, key: Key) -> Duration {
     let [high, low, ..] = *key.as_bytes();
     let share = f64::from(u16::from_be_bytes([high, low])) / f64::from(u16::MAX);
-    time.mul_f64(1.0 - share / 10.0)
+    time.saturating_sub((time / 10).mul_f64(share))
 }
 
 fn millis(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_is_shortened_by_up_to_a_tenth_by_the_key() {
+        let jittered = |first: u8, time| jittered(time, Key::from([first; 32]));
+        for time in [Duration::ZERO, Duration::from_secs(100), Duration::MAX] {
+            assert_eq!(jittered(0, time), time);
+            assert!(jittered(255, time).abs_diff(time - time / 10) <= time / 1_000_000);
+            assert!(jittered(128, time) <= time - time / 20);
+        }
+    }
 }

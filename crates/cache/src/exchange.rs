@@ -257,6 +257,10 @@ fn kept<B>(
     if says_usage && !entry.has_usage {
         return None;
     }
+    // A stream that cannot be made whole.
+    if entry.events && !asked.stream {
+        return None;
+    }
     let answer = if asked.stream && !entry.events {
         answer::as_stream(entry.dialect, &entry.answer, asked.include_usage)?
     } else {

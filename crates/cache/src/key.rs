@@ -1,3 +1,4 @@
+mod headers;
 mod json;
 #[cfg(test)]
 mod tests;
@@ -6,36 +7,21 @@ use std::{error::Error, fmt, str::FromStr};
 
 use dashpot_core::Tenant;
 use dashpot_wire::dialect::Dialect;
-use http::{HeaderName, header, request::Parts};
+use http::request::Parts;
 use sha2::{Digest, Sha256};
 
-use self::json::{Json, hash_bytes};
+pub(crate) use self::headers::varies;
+use self::{
+    headers::{HEADERS, OF_THE_SENDER, hash_headers},
+    json::{Json, hash_bytes},
+};
 
 /// The fields of a request that say nothing about its answer. Any other joins the key, and so does one that nobody has
 /// heard of.
 const IGNORED: [&str; 4] = ["metadata", "stream", "stream_options", "user"];
 
-/// The headers that change what an API answers.
-pub(crate) const HEADERS: [HeaderName; 6] = [
-    header::HOST,
-    HeaderName::from_static("anthropic-beta"),
-    HeaderName::from_static("anthropic-version"),
-    HeaderName::from_static("openai-beta"),
-    HeaderName::from_static("openai-organization"),
-    HeaderName::from_static("openai-project"),
-];
-
-/// The headers by which a call is its sender's own, or its answer: who has other credentials, or cannot read the same
-/// codings, does not share it. What is kept is another matter: it is the tenant's, and plain.
-const OF_THE_SENDER: [HeaderName; 7] = [
-    header::ACCEPT_ENCODING,
-    header::AUTHORIZATION,
-    header::COOKIE,
-    header::PROXY_AUTHORIZATION,
-    HeaderName::from_static("api-key"),
-    HeaderName::from_static("x-api-key"),
-    HeaderName::from_static("x-goog-api-key"),
-];
+/// What the provider remembers, and what changes there with each answer: the same request is another one the next time.
+const REMEMBERED: [&str; 2] = ["container", "conversation"];
 
 /// A SHA-256 over all that an answer depends on.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -124,7 +110,7 @@ pub(crate) struct Sampling {
 
 impl Asked {
     /// Reads a request; `None` if it cannot be told from all others: it is no JSON object, has a field twice or a number
-    /// that no double holds, or wants its answer made in the background.
+    /// that no double holds, or wants its answer made in the background or with what the provider remembers.
     pub(crate) fn read(
         tenant: &Tenant,
         head: &Parts,
@@ -141,9 +127,17 @@ impl Asked {
         if !matches!(root.get("background"), None | Some(Json::Null | Json::Bool(false))) {
             return None;
         }
+        let is_remembered = |name| !matches!(root.get(name), None | Some(Json::Null));
+        if REMEMBERED.into_iter().any(is_remembered) {
+            return None;
+        }
         let options = root.get("stream_options").and_then(|options| options.get("include_usage"));
         let include_usage = options == Some(&Json::Bool(true));
-        let number = |name| root.get(name).and_then(Json::as_f64);
+        // What cannot be read, some servers can: "2" is 2 to them.
+        let number = |name| match root.get(name) {
+            None | Some(Json::Null) => None,
+            Some(number) => Some(number.as_f64().unwrap_or(f64::INFINITY)),
+        };
         let sampling = Sampling {
             temperature: number("temperature"),
             answers: number("n").unwrap_or(1.0).max(number("best_of").unwrap_or(1.0)),
@@ -162,8 +156,9 @@ impl Asked {
         hash_headers(&mut hash, head, &HEADERS);
         hash_bytes(&mut hash, dialect.name().as_bytes());
         hash_bytes(&mut hash, embedder.as_bytes());
-        // Their streams cannot be made whole, so they are kept apart.
-        hash.update([u8::from(stream && dialect == Dialect::OpenAiCompletions)]);
+        // Their streams cannot be made whole, nor be told or not told how many tokens they took, so they are kept apart.
+        let is_apart = dialect == Dialect::OpenAiCompletions && stream;
+        hash.update([u8::from(is_apart), u8::from(is_apart && include_usage)]);
         root.hash(&mut hash);
 
         let mut whole = hash.clone();
@@ -176,14 +171,6 @@ impl Asked {
         hash_headers(&mut call, head, &OF_THE_SENDER);
         let [partition, exact, call] = [hash, whole, call].map(|hash| Key(hash.finalize().into()));
         Some(Self { exact, partition, call, text, stream, include_usage, sampling })
-    }
-}
-
-fn hash_headers(hash: &mut Sha256, head: &Parts, names: &[HeaderName]) {
-    for name in names {
-        let lines: Vec<_> = head.headers.get_all(name).iter().collect();
-        hash.update((lines.len() as u64).to_be_bytes());
-        lines.iter().for_each(|line| hash_bytes(hash, line.as_bytes()));
     }
 }
 

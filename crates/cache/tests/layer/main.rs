@@ -6,6 +6,7 @@ mod contract;
 mod controls;
 mod exact;
 mod flights;
+mod kept;
 mod removed;
 mod restore;
 mod sharing;

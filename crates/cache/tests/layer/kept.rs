@@ -1,0 +1,192 @@
+//! In which forms a kept answer is given, and what is not fit to be kept.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering::Relaxed},
+};
+
+use bytes::Bytes;
+use dashpot_testkit::body::Scripted;
+use http::{Response, header};
+use serde_json::{Value, json};
+
+use crate::support::{
+    Asking, CHAT, DONE, MESSAGES, Model, SECOND, cache, chat, completion, events, layer, post, read, whole,
+};
+
+/// Whether the second of two equal questions is answered from what was kept of this answer.
+async fn is_kept(request: &dyn Fn() -> Asking, answer: Response<Scripted>) -> bool {
+    let model = Model::default().then(answer).then(whole(&completion("again")));
+    let cache = cache(&layer(), &model);
+    read(&cache, request()).await;
+    read(&cache, request()).await.0.contains("hit")
+}
+
+/// A buffer of a connection, of which an answer is a small part.
+struct Buffer(Vec<u8>, Arc<AtomicBool>);
+
+impl AsRef<[u8]> for Buffer {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl Drop for Buffer {
+    fn drop(&mut self) {
+        self.1.store(true, Relaxed);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_kept_answer_holds_no_more_memory_than_it_weighs() {
+    let is_free = Arc::new(AtomicBool::new(false));
+    let text = completion("Hi").to_string();
+    let mut buffer = text.clone().into_bytes();
+    buffer.resize(1 << 20, 0);
+    let buffer = Bytes::from_owner(Buffer(buffer, is_free.clone()));
+    let answer = Scripted::new().data(buffer.slice(..text.len()));
+    drop(buffer);
+    let answer = Response::builder().header(header::CONTENT_TYPE, "application/json").body(answer).unwrap();
+    let model = Model::default().then(answer);
+    let cache = cache(&layer(), &model);
+    assert_eq!(read(&cache, chat("Why?", false)).await.1, text);
+    assert!(read(&cache, chat("Why?", false)).await.0.contains("hit"));
+    assert!(is_free.load(Relaxed), "the connection's buffer is let go");
+}
+
+fn complete(index: u32, text: &str, reason: &str) -> String {
+    let choice = json!({"index": index, "text": text, "finish_reason": if reason.is_empty() { Value::Null } else { reason.into() }});
+    format!("data: {}\n\n", json!({"id": "c", "choices": [choice]}))
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_that_cannot_be_made_whole_is_given_as_one_only() {
+    let stream = format!("{}{DONE}", complete(0, "Hi", "stop"));
+    let ask = || post("/v1/completions", &json!({"model": "c", "prompt": "text"}));
+    // An upstream that streams although nobody asked for it.
+    assert!(!is_kept(&ask, events(Scripted::new().data(stream))).await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_is_to_be_told_the_usage_of_a_completion_is_told_it() {
+    let ask = |include_usage: bool| {
+        let options = json!({"include_usage": include_usage});
+        post(
+            "/v1/completions",
+            &json!({"model": "c", "prompt": "a", "stream": true, "stream_options": options}),
+        )
+    };
+    let silent = format!("{}{DONE}", complete(0, "Hi", "stop"));
+    let usage = "data: {\"id\":\"c\",\"choices\":[],\"usage\":{\"total_tokens\":3}}\n\n";
+    let telling = format!("{}{usage}{DONE}", complete(0, "Hi", "stop"));
+    for first in [false, true] {
+        let answer =
+            |tells: bool| events(Scripted::new().data(if tells { &telling } else { &silent }.clone()));
+        let model = Model::default().then(answer(first)).then(answer(!first));
+        let cache = cache(&layer(), &model);
+        for tells in [first, !first, first, !first] {
+            assert_eq!(read(&cache, ask(tells)).await.1.contains("usage"), tells);
+        }
+        assert_eq!(model.calls(), 2);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_of_several_completions_is_kept_only_if_all_ended_by_themselves() {
+    let ask = || post("/v1/completions", &json!({"model": "c", "prompt": ["a", "b"], "stream": true}));
+    for (first, second, expected) in [
+        ("stop", "stop", true),
+        ("length", "stop", false),
+        ("content_filter", "stop", false),
+        ("", "stop", false),
+        ("stop", "", false),
+    ] {
+        for end in [DONE, "data: [DONE]\r\n\r\n"] {
+            let stream = [complete(0, "a", first), complete(1, "b", ""), complete(1, "", second), end.into()];
+            let kept = is_kept(&ask, events(Scripted::new().data(stream.concat()))).await;
+            assert_eq!(kept, expected, "{first}, {second}");
+        }
+    }
+    for odd in [
+        "data: x\n\n",
+        "data: [1]\n\n",
+        "data: {\"choices\":[1]}\n\n",
+        "data: {\"error\":{\"message\":\"no\"}}\n\n",
+    ] {
+        let stream = [&complete(0, "a", "stop"), odd, DONE].concat();
+        assert!(!is_kept(&ask, events(Scripted::new().data(stream))).await, "{odd}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_says_that_something_went_wrong_is_not_kept() {
+    let ask = || chat("Why?", false);
+    let mut answer = completion("I am sor");
+    assert!(is_kept(&ask, whole(&answer)).await);
+    answer["error"] = json!({"code": 502, "message": "the provider broke off"});
+    assert!(!is_kept(&ask, whole(&answer)).await);
+    let mut answer = completion("I am sor");
+    answer["choices"][0]["error"] = json!({"code": 502, "message": "the provider broke off"});
+    assert!(!is_kept(&ask, whole(&answer)).await);
+    answer["choices"][0]["error"] = Value::Null;
+    assert!(is_kept(&ask, whole(&answer)).await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_depends_on_what_the_provider_remembers_is_not_kept() {
+    let message = json!({"type": "message", "role": "assistant", "stop_reason": "end_turn", "content": [{"type": "text", "text": "Hi"}]});
+    let response =
+        json!({"object": "response", "status": "completed", "output": [{"type": "message", "content": []}]});
+    let turns = json!([{"role": "user", "content": "Why?"}]);
+    for (path, answer, field, value, expected) in [
+        (MESSAGES, &message, "container", json!("c1"), false),
+        (MESSAGES, &message, "container", json!({"id": "c1"}), false),
+        (MESSAGES, &message, "container", Value::Null, true),
+        ("/v1/responses", &response, "conversation", json!("c1"), false),
+        ("/v1/responses", &response, "conversation", json!({"id": "c1"}), false),
+        ("/v1/responses", &response, "conversation", Value::Null, true),
+        ("/v1/responses", &response, "previous_response_id", json!("r1"), true),
+    ] {
+        let ask = || post(path, &json!({"messages": turns, "input": "Why?", field: value}));
+        assert_eq!(is_kept(&ask, whole(answer)).await, expected, "{field}: {value}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn how_much_variety_is_wanted_is_taken_for_much_where_it_cannot_be_read() {
+    for (field, value) in
+        [("temperature", json!("2")), ("n", json!("3")), ("best_of", json!([2])), ("n", json!(1.5))]
+    {
+        let ask = || post(CHAT, &json!({"messages": [], field: value}));
+        assert!(!is_kept(&ask, whole(&completion("Hi"))).await, "{field}: {value}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_varies_by_what_the_key_does_not_hold_is_not_kept() {
+    let ask = || chat("Why?", false);
+    for (vary, expected) in [
+        ("Accept-Encoding, Origin", true),
+        ("authorization,host", true),
+        ("OpenAI-Organization", true),
+        ("*", false),
+        ("Accept-Encoding, X-Persona", false),
+    ] {
+        let mut answer = whole(&completion("Hi"));
+        answer.headers_mut().append(header::VARY, "origin".parse().unwrap());
+        answer.headers_mut().append(header::VARY, vary.parse().unwrap());
+        assert_eq!(is_kept(&ask, answer).await, expected, "{vary}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_can_be_fresh_for_ever() {
+    for n in 0..20 {
+        let model = Model::default().then(whole(&completion("a")));
+        let time = std::time::Duration::MAX;
+        let cache = cache(&layer().ttl(time).stale_if_error(time).stale_while_revalidate(time), &model);
+        read(&cache, chat(&n.to_string(), false)).await;
+        tokio::time::sleep(1_000_000 * SECOND).await;
+        assert!(read(&cache, chat(&n.to_string(), false)).await.0.contains("hit"));
+    }
+}
