@@ -212,3 +212,32 @@ impl fmt::Debug for Flights {
         f.debug_struct("Flights").field("calls", &calls).finish()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+
+    use super::*;
+
+    fn plan(alone: bool) -> Plan {
+        let key = FlightKey { key: Key::from([0; 32]), stream: true, include_usage: false };
+        Plan { key, max_bytes: 1, alone, finish: false }
+    }
+
+    fn begin() -> (Call, OnEnd) {
+        (Box::pin(std::future::pending()), Box::new(|_, _| ()))
+    }
+
+    /// The last to let go of a call takes the lock under which calls are looked up.
+    #[test]
+    fn calls_that_begin_and_end_on_several_threads_do_not_lock_each_other_up() {
+        let flights = Flights::default();
+        thread::scope(|scope| {
+            for alone in [false, true, true, false] {
+                let flights = &flights;
+                scope.spawn(move || (0..20_000).for_each(|_| drop(flights.join(plan(alone), begin))));
+            }
+        });
+        assert_eq!(format!("{flights:?}"), "Flights { calls: 0 }");
+    }
+}
