@@ -7,6 +7,7 @@ use std::sync::{
 
 use bytes::Bytes;
 use dashpot_testkit::body::Scripted;
+use dashpot_wire::{dialect::Dialect, modes::expand};
 use http::{Response, header};
 use serde_json::{Value, json};
 
@@ -188,5 +189,48 @@ async fn an_answer_can_be_fresh_for_ever() {
         read(&cache, chat(&n.to_string(), false)).await;
         tokio::time::sleep(1_000_000 * SECOND).await;
         assert!(read(&cache, chat(&n.to_string(), false)).await.0.contains("hit"));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_is_kept_however_it_is_cut_and_its_lines_end() {
+    let turns = json!([{"role": "user", "content": "Why?"}]);
+    let message = json!({
+        "id": "a", "type": "message", "role": "assistant", "model": "m", "stop_reason": "end_turn", "stop_sequence": null,
+        "content": [{"type": "text", "text": "Hé"}], "usage": {"input_tokens": 1, "output_tokens": 2},
+    });
+    let response = json!({
+        "id": "r", "object": "response", "status": "completed", "model": "m", "error": null,
+        "output": [{"id": "o", "type": "message", "status": "completed", "role": "assistant",
+            "content": [{"type": "output_text", "text": "Hé", "annotations": []}]}],
+    });
+    for (dialect, path, answer) in [
+        (Dialect::OpenAiChat, CHAT, completion("Hé")),
+        (Dialect::AnthropicMessages, MESSAGES, message),
+        (Dialect::OpenAiResponses, "/v1/responses", response),
+    ] {
+        let ask = |stream: bool| post(path, &json!({"messages": turns, "input": "Why?", "stream": stream}));
+        let plain = String::from_utf8(expand(dialect, &answer, true, 1 << 20).unwrap()).unwrap();
+        let odd = format!("\u{feff}: a comment\n\n{plain}");
+        for stream in [plain.clone(), odd.replace('\n', "\r\n"), plain.replace('\n', "\r")] {
+            let stream = stream.as_bytes();
+            let cut = |body: Scripted, piece: &[u8]| body.data(piece.to_vec());
+            let bytes = stream.chunks(1).fold(Scripted::new(), cut);
+            for body in
+                [bytes, stream.chunks(7).fold(Scripted::new(), cut), Scripted::new().data(stream.to_vec())]
+            {
+                let model = Model::default().then(events(body));
+                let cache = cache(&layer(), &model);
+                assert_eq!(read(&cache, ask(true)).await.1.as_bytes(), stream, "byte for byte");
+                let said: Value = serde_json::from_str(&read(&cache, ask(false)).await.1).unwrap();
+                assert_eq!((said, model.calls()), (answer.clone(), 1));
+            }
+            // Cut off anywhere before its end, it is not kept.
+            for end in [stream.len() / 5, stream.len() / 3, stream.len() / 2] {
+                let end = (end..).find(|&end| stream[end].is_ascii()).unwrap();
+                let body = Scripted::new().data(stream[..end].to_vec());
+                assert!(!is_kept(&|| ask(true), events(body)).await, "{path} {end}");
+            }
+        }
     }
 }
