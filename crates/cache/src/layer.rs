@@ -180,7 +180,7 @@ impl<St> CacheLayer<St> {
     }
 
     /// Lets the upstream finish an answer that nobody listens to any more, so that it is there for the next. Default: it is
-    /// let go.
+    /// let go. After ten minutes it is let go in any case.
     #[must_use]
     pub fn finish_alone(self) -> Self {
         self.with(|rules| rules.finish = true)

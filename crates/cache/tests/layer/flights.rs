@@ -316,3 +316,26 @@ fn an_answer_that_outlives_its_runtime_is_heard_to_its_end() {
         assert_eq!(layer.handle().stats().stored, 0);
     }
 }
+
+/// Else all who ask the same after that would wait with it.
+#[tokio::test(start_paused = true)]
+async fn a_call_that_nobody_waits_for_does_not_go_on_for_ever() {
+    let hung = || events(Scripted::new().data(content("a")).forever());
+    for finish in [false, true] {
+        let model = Model::default().then(events(said("a"))).then(hung()).then(events(said("b")));
+        let layer = layer().ttl(10 * SECOND).stale_while_revalidate(60 * SECOND);
+        let layer = if finish { layer.finish_alone() } else { layer };
+        let cache = cache(&layer, &model);
+        read(&cache, chat("Why?", true)).await;
+        sleep(20 * SECOND).await;
+        assert!(read(&cache, chat("Why?", true)).await.0.contains("hit"));
+        sleep(700 * SECOND).await;
+        let heard = timeout(60 * SECOND, read(&cache, chat("Why?", true))).await.expect("it does not hang");
+        assert_eq!((heard.0.as_str(), model.calls()), ("dashpot; fwd=miss", 3));
+    }
+    let model = Model::default().then(hung()).then(events(said("b")));
+    let cache = cache(&layer().finish_alone(), &model);
+    drop(ask(&cache, chat("Why?", true)).await);
+    sleep(700 * SECOND).await;
+    timeout(60 * SECOND, read(&cache, chat("Why?", true))).await.expect("it does not hang");
+}

@@ -4,6 +4,7 @@
 
 mod contract;
 mod controls;
+mod distrust;
 mod exact;
 mod flights;
 mod kept;
