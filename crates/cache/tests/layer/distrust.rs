@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use dashpot_cache::{CacheLayer, Entry, Index, Key, MemoryStore, Removal, Similar, Store, StoreError};
-use dashpot_core::Embedding;
+use dashpot_core::{Embedding, Tenant};
 use http_body::Body;
 use tower::service_fn;
 
@@ -29,8 +29,8 @@ impl Store for Mixed {
 }
 
 /// An index to which all questions are near.
-#[derive(Debug, Default)]
-struct Everything(Mutex<Vec<Key>>);
+#[derive(Clone, Debug, Default)]
+struct Everything(Arc<Mutex<Vec<Key>>>);
 
 impl Index for Everything {
     async fn insert(&self, entry: &Entry) -> Result<(), StoreError> {
@@ -65,13 +65,20 @@ async fn an_index_that_mixes_partitions_up_gives_nobody_the_answer_of_another() 
         Ok::<_, std::convert::Infallible>(vec![Embedding::new(&[1.0]); texts.len()])
     });
     let model = (0..3).fold(Model::default(), |model, n| model.then(whole(&completion(&n.to_string()))));
-    let layer = layer().similar(Similar::new(embedder, "one", Everything::default()));
+    let index = Everything::default();
+    let layer = layer().similar(Similar::new(embedder, "one", index.clone()));
     let cache = cache(&layer, &model);
     read(&cache, chat("Why is the sky blue?", false)).await;
     let other = || chat("Hi, why is the sky blue?", false);
     assert!(read(&cache, other()).await.0.contains("semantic"));
     assert_eq!(read(&cache, with(other(), "x-tenant", "other")).await.0, "dashpot; fwd=miss");
     assert_eq!(read(&cache, with(other(), "openai-project", "p")).await.0, "dashpot; fwd=miss");
+    // What is not in the store any more is forgotten when it is next proposed.
+    assert_eq!(index.0.lock().unwrap().len(), 3);
+    layer.handle().remove(Removal::Tenant(Tenant::new("acme").unwrap())).await.unwrap();
+    let only = with(other(), "cache-control", "only-if-cached");
+    assert_eq!(read(&cache, with(only, "x-tenant", "third")).await.0, "dashpot; detail=only-if-cached");
+    assert_eq!(index.0.lock().unwrap().len(), 1);
 }
 
 #[tokio::test(start_paused = true)]

@@ -11,7 +11,7 @@ use std::{
 
 use bytes::Bytes;
 use dashpot_cache::{CacheLayer, MemoryStore, RequestBody};
-use dashpot_testkit::body::Scripted;
+use dashpot_testkit::{body::Scripted, strict::Strict};
 use futures_util::future::join_all;
 use http::{Request, Response};
 use http_body_util::{BodyExt, Full};
@@ -195,13 +195,14 @@ async fn an_answer_in_one_piece_that_is_too_long_is_not_kept() {
 async fn a_call_that_fails_is_told_to_one_and_the_others_call_for_themselves() {
     let calls = Arc::new(AtomicU32::new(0));
     let counted = calls.clone();
-    let inner = service_fn(move |_: Request<RequestBody<Full<Bytes>>>| {
+    let inner = Strict::new(move |_: Request<RequestBody<Full<Bytes>>>| {
         let call = counted.fetch_add(1, Relaxed);
         async move {
             sleep(SECOND).await;
             if call == 0 { Err("it broke") } else { Ok(whole(&completion("a"))) }
         }
-    });
+    })
+    .pending_first(1);
     let cache = CacheLayer::new(MemoryStore::new(1 << 20), tenant).layer(inner);
     let asking = (0..5).map(|_| cache.clone().oneshot(chat("Why?", false)));
     let answers = timeout(10 * SECOND, join_all(asking)).await.expect("nobody hangs");

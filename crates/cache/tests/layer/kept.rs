@@ -8,11 +8,13 @@ use std::sync::{
 use bytes::Bytes;
 use dashpot_testkit::body::Scripted;
 use dashpot_wire::{dialect::Dialect, modes::expand};
+use futures_util::future::join_all;
 use http::{Response, header};
 use serde_json::{Value, json};
 
 use crate::support::{
-    Asking, CHAT, DONE, MESSAGES, Model, SECOND, cache, chat, completion, events, layer, post, read, whole,
+    Asking, CHAT, DONE, MESSAGES, Model, SECOND, STOP, ask, cache, chat, completion, content, events, layer,
+    post, read, said, whole,
 };
 
 /// Whether the second of two equal questions is answered from what was kept of this answer.
@@ -232,5 +234,53 @@ async fn a_stream_is_kept_however_it_is_cut_and_its_lines_end() {
                 assert!(!is_kept(&|| ask(true), events(body)).await, "{path} {end}");
             }
         }
+    }
+}
+
+fn chat_told(include_usage: bool) -> Asking {
+    let turns = json!([{"role": "user", "content": "Why?"}]);
+    let options = json!({"include_usage": include_usage});
+    post(CHAT, &json!({"model": "m", "messages": turns, "stream": true, "stream_options": options}))
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_is_to_be_told_the_usage_of_a_stream_shares_it_with_who_is_told_too() {
+    let silent = Scripted::new().data(content("Hi")).data(STOP).data(DONE);
+    let model = Model::default().after(SECOND, events(silent)).after(SECOND, events(said("Hi")));
+    let cache = cache(&layer(), &model);
+    let both = [false, true].map(|told| read(&cache, chat_told(told)));
+    let heard: Vec<_> = join_all(both).await.into_iter().map(|(_, text)| text.contains("usage")).collect();
+    assert_eq!((heard, model.calls()), (vec![false, true], 2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_kept_stream_without_usage_is_not_given_to_who_is_to_be_told_it() {
+    let silent = Scripted::new().data(content("Hi")).data(STOP).data(DONE);
+    let model = Model::default().then(events(silent)).then(events(said("Hi")));
+    let cache = cache(&layer(), &model);
+    for (told, expected) in [(false, "miss"), (false, "hit"), (true, "miss"), (true, "hit"), (false, "hit")] {
+        let (status, text) = read(&cache, chat_told(told)).await;
+        assert!(status.contains(expected), "{status}");
+        assert_eq!(text.contains("usage"), told && text.contains("total_tokens"), "{text}");
+        assert!(!told || text.contains("total_tokens"), "{text}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_kept_answer_says_what_it_is_and_no_more_than_the_cache_knows() {
+    let mut answer = whole(&completion("Hi"));
+    answer.headers_mut().insert("set-cookie", "session=1".parse().unwrap());
+    let cache = cache(&layer(), &Model::default().then(answer));
+    read(&cache, chat("Why?", false)).await;
+    for (stream, names) in [
+        (false, &["age", "cache-status", "content-type"][..]),
+        (true, &["age", "cache-control", "cache-status", "content-type", "x-accel-buffering"]),
+    ] {
+        let answer = ask(&cache, chat("Why?", stream)).await;
+        let mut said: Vec<_> = answer.headers().keys().map(|name| name.as_str()).collect();
+        said.sort_unstable();
+        assert_eq!(said, names);
+        let kind = if stream { "text/event-stream" } else { "application/json" };
+        assert_eq!(answer.headers()["content-type"], kind);
     }
 }
