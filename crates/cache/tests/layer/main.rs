@@ -5,6 +5,7 @@
 mod contract;
 mod controls;
 mod distrust;
+mod endings;
 mod exact;
 mod flights;
 mod kept;
@@ -13,4 +14,5 @@ mod restore;
 mod sharing;
 mod similar;
 mod stored;
+mod streams;
 mod support;
