@@ -95,3 +95,26 @@ async fn what_a_layer_refuses_to_one_is_not_refused_to_the_others() {
 
 #[derive(Clone, Debug)]
 struct Hurry;
+
+/// The end of the call before it, which nobody new had come to since, is no end of the new one.
+#[tokio::test(start_paused = true)]
+async fn a_new_call_that_was_wished_for_is_the_one_that_others_join() {
+    let calls = Arc::new(AtomicU32::new(0));
+    let counted = calls.clone();
+    let cache = cache(move |_| whole(&completion(&counted.fetch_add(1, Relaxed).to_string())));
+    let ask = |cache_control: &'static str| {
+        let asking = cache.clone().oneshot(with(chat("Why?", false), "cache-control", cache_control));
+        tokio::spawn(async move { text(asking.await.unwrap()).await })
+    };
+    let first = ask("max-age=9");
+    sleep(SECOND / 4).await;
+    let new = ask("no-cache");
+    sleep(SECOND / 4).await;
+    first.abort();
+    sleep(SECOND / 4).await;
+    let joined = ask("max-age=9");
+    for heard in [new, joined] {
+        assert!(heard.await.unwrap().contains("\"1\""));
+    }
+    assert_eq!(calls.load(Relaxed), 2);
+}
