@@ -151,3 +151,23 @@ async fn a_call_that_nobody_waits_for_does_not_go_on_for_ever() {
     sleep(700 * SECOND).await;
     timeout(60 * SECOND, read(&cache, chat("Why?", true))).await.expect("it does not hang");
 }
+
+/// It panics when another comes to it, and of that the upstream wakes nobody.
+#[tokio::test(start_paused = true)]
+async fn who_waits_is_woken_when_it_panics_under_the_hands_of_another() {
+    let polls = Arc::new(AtomicU32::new(0));
+    let inner = service_fn(move |_: Request<RequestBody<Full<Bytes>>>| {
+        let polls = polls.clone();
+        std::future::poll_fn(move |_| {
+            assert!(polls.fetch_add(1, Relaxed) == 0, "the second poll panics");
+            std::task::Poll::<Result<Response<Scripted>, Infallible>>::Pending
+        })
+    });
+    let cache = CacheLayer::new(MemoryStore::new(1 << 20), tenant).layer(inner);
+    let first = tokio::spawn(cache.clone().oneshot(chat("Why?", false)));
+    settle().await;
+    let second = tokio::spawn(cache.clone().oneshot(chat("Why?", false)));
+    assert!(second.await.is_err(), "it panics");
+    let first = timeout(SECOND, first).await.expect("it does not hang");
+    assert_eq!(first.unwrap().unwrap().status(), 502);
+}
