@@ -171,3 +171,46 @@ async fn who_waits_is_woken_when_it_panics_under_the_hands_of_another() {
     let first = timeout(SECOND, first).await.expect("it does not hang");
     assert_eq!(first.unwrap().unwrap().status(), 502);
 }
+
+/// The upstream has gone on without a word, and another finds it so.
+#[tokio::test(start_paused = true)]
+async fn who_waits_is_woken_by_what_another_hears() {
+    let polls = Arc::new(AtomicU32::new(0));
+    let inner = service_fn(move |_: Request<RequestBody<Full<Bytes>>>| {
+        let polls = polls.clone();
+        std::future::poll_fn(move |_| match polls.fetch_add(1, Relaxed) {
+            0 => std::task::Poll::Pending,
+            _ => std::task::Poll::Ready(Ok::<_, Infallible>(whole(&completion("a")))),
+        })
+    });
+    let cache = CacheLayer::new(MemoryStore::new(1 << 20), tenant).layer(inner);
+    let first = tokio::spawn(cache.clone().oneshot(chat("Why?", false)));
+    settle().await;
+    cache.clone().oneshot(chat("Why?", false)).await.unwrap();
+    assert_eq!(timeout(SECOND, first).await.expect("it does not hang").unwrap().unwrap().status(), 200);
+}
+
+#[tokio::test(start_paused = true)]
+async fn nobody_new_comes_to_an_answer_that_broke() {
+    let broken = Scripted::new().data(content("a")).error("reset");
+    let model = Model::default().after(SECOND, events(broken)).then(events(said("b")));
+    let cache = cache(&layer(), &model);
+    let (first, second) = tokio::join!(ask(&cache, chat("Why?", true)), ask(&cache, chat("Why?", true)));
+    assert!(first.into_body().collect().await.is_err());
+    // The second has read nothing of it yet.
+    let (status, heard) = read(&cache, chat("Why?", true)).await;
+    assert_eq!((status.as_str(), heard.contains("\"b\"")), ("dashpot; fwd=miss", true));
+    assert!(second.into_body().collect().await.is_err());
+}
+
+/// As servers do once a length has been reached that the head has told.
+#[tokio::test(start_paused = true)]
+async fn an_answer_is_over_with_its_last_piece_and_not_when_someone_asks_for_more() {
+    let model = Model::default().then(whole(&completion("a"))).then(whole(&completion("b")));
+    let cache = cache(&layer(), &model);
+    let mut body = ask(&cache, chat("Why?", false)).await.into_body();
+    body.frame().await.unwrap().unwrap();
+    drop(body);
+    settle().await;
+    assert!(read(&cache, chat("Why?", false)).await.0.contains("hit"));
+}
