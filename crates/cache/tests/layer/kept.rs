@@ -9,6 +9,7 @@ use bytes::Bytes;
 use dashpot_testkit::body::Scripted;
 use dashpot_wire::{dialect::Dialect, modes::expand};
 use http::{Response, header};
+use http_body_util::BodyExt;
 use serde_json::{Value, json};
 
 use crate::support::{
@@ -67,6 +68,16 @@ async fn an_answer_that_says_that_something_went_wrong_is_not_kept() {
     assert!(!is_kept(&ask, whole(&answer)).await);
     answer["choices"][0]["error"] = Value::Null;
     assert!(is_kept(&ask, whole(&answer)).await);
+    let mut answer = completion("Hi");
+    answer["choices"][0]["message"]["function_call"] = json!({"name": "f", "arguments": "{}"});
+    assert!(!is_kept(&ask, whole(&answer)).await, "a call in the old form");
+    let broken = Scripted::new().data(completion("Hi").to_string()).error("reset");
+    let broken = Response::builder().header(header::CONTENT_TYPE, "application/json").body(broken).unwrap();
+    let model = Model::default().then(broken).then(whole(&completion("again")));
+    let cache = cache(&layer(), &model);
+    let answer = crate::support::ask(&cache, ask()).await;
+    assert!(answer.into_body().collect().await.is_err());
+    assert!(!read(&cache, ask()).await.0.contains("hit"), "a body that broke");
 }
 
 #[tokio::test(start_paused = true)]

@@ -72,6 +72,7 @@ async fn a_stream_of_several_completions_is_kept_only_if_all_ended_by_themselves
         }
     }
     for odd in [
+        "data: {\"choices\":[],\"error\":{\"message\":\"no\"}}\n\n",
         "data: x\n\n",
         "data: [1]\n\n",
         "data: {\"choices\":[1]}\n\n",
@@ -80,6 +81,8 @@ async fn a_stream_of_several_completions_is_kept_only_if_all_ended_by_themselves
         let stream = [&complete(0, "a", "stop"), odd, DONE].concat();
         assert!(!is_kept(&ask, events(Scripted::new().data(stream))).await, "{odd}");
     }
+    let endless = Scripted::new().data(complete(0, "a", "stop"));
+    assert!(!is_kept(&ask, events(endless)).await, "it does not say that it is over");
 }
 
 fn chat_told(include_usage: bool) -> Asking {
