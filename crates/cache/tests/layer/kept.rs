@@ -6,6 +6,7 @@ use std::sync::{
 };
 
 use bytes::Bytes;
+use dashpot_cache::Keep;
 use dashpot_testkit::body::Scripted;
 use dashpot_wire::{dialect::Dialect, modes::expand};
 use http::{Response, header};
@@ -198,5 +199,63 @@ async fn a_kept_answer_says_what_it_is_and_no_more_than_the_cache_knows() {
         assert_eq!(said, names);
         let kind = if stream { "text/event-stream" } else { "application/json" };
         assert_eq!(answer.headers()["content-type"], kind);
+    }
+}
+
+/// The finer points of what is good, in the words of the other two APIs.
+#[tokio::test(start_paused = true)]
+async fn a_refusal_a_tool_and_a_limit_are_known_in_every_api() {
+    let message = |reason: &str, kind: &str| json!({"type": "message", "role": "assistant", "stop_reason": reason, "content": [{"type": kind, "text": "Hi"}]});
+    let response = |status: &str, reason: Value, item: &str, part: &str| {
+        let details = json!({"reason": reason});
+        let output = json!([{"type": item, "content": [{"type": part, "text": "Hi"}]}]);
+        json!({"object": "response", "status": status, "incomplete_details": details, "output": output})
+    };
+    let none = Keep::default();
+    for (path, answer, keep, expected) in [
+        (MESSAGES, message("end_turn", "text"), none, true),
+        (MESSAGES, message("end_turn", "thinking"), none, true),
+        (MESSAGES, message("end_turn", "server_tool_use"), none, false),
+        (MESSAGES, message("tool_use", "tool_use"), none.tool_calls(), true),
+        (MESSAGES, message("max_tokens", "text"), none, false),
+        (MESSAGES, message("max_tokens", "text"), none.cut_off(), true),
+        (MESSAGES, message("refusal", "text"), none.cut_off().tool_calls(), false),
+        ("/v1/responses", response("completed", Value::Null, "message", "output_text"), none, true),
+        ("/v1/responses", response("completed", Value::Null, "message", "refusal"), none, false),
+        ("/v1/responses", response("completed", Value::Null, "web_search_call", "x"), none, false),
+        (
+            "/v1/responses",
+            response("completed", Value::Null, "web_search_call", "x"),
+            none.tool_calls(),
+            true,
+        ),
+        (
+            "/v1/responses",
+            response("incomplete", "max_output_tokens".into(), "message", "output_text"),
+            none,
+            false,
+        ),
+        (
+            "/v1/responses",
+            response("incomplete", "max_output_tokens".into(), "message", "x"),
+            none.cut_off(),
+            true,
+        ),
+        (
+            "/v1/responses",
+            response("incomplete", "content_filter".into(), "message", "x"),
+            none.cut_off(),
+            false,
+        ),
+        ("/v1/responses", response("failed", Value::Null, "message", "output_text"), none, false),
+        ("/v1/responses", json!({"status": "completed", "output": []}), none, false),
+        ("/v1/embeddings", json!({"data": [{"embedding": [1.0]}]}), none, true),
+        ("/v1/embeddings", json!({"data": [{"embedding": [1.0]}, {"embedding": null}]}), none, false),
+    ] {
+        let model = Model::default().then(whole(&answer)).then(whole(&answer));
+        let cache = cache(&layer().keep(keep), &model);
+        let request = || post(path, &json!({"messages": [], "input": "Why?"}));
+        read(&cache, request()).await;
+        assert_eq!(read(&cache, request()).await.0.contains("hit"), expected, "{answer}");
     }
 }
