@@ -25,8 +25,18 @@ fn caller() -> Caller {
 }
 
 async fn ask(caller: &Caller, gateway: &Gateway, key: &str, stream: bool) -> Response<Incoming> {
+    ask_for(caller, gateway, key, stream, "Hello").await
+}
+
+async fn ask_for(
+    caller: &Caller,
+    gateway: &Gateway,
+    key: &str,
+    stream: bool,
+    question: &str,
+) -> Response<Incoming> {
     let body =
-        format!(r#"{{"model":"m","stream":{stream},"messages":[{{"role":"user","content":"Hello"}}]}}"#);
+        format!(r#"{{"model":"m","stream":{stream},"messages":[{{"role":"user","content":"{question}"}}]}}"#);
     let request = Request::post(format!("{}/v1/chat/completions", gateway.url()))
         .header("authorization", key)
         // It is a part of the key, and each gateway has a port of its own.
@@ -141,4 +151,120 @@ async fn answers_outlive_the_gateway() {
     assert!(status(&answer).starts_with("dashpot; hit"), "{}", status(&answer));
     assert_eq!(text(answer).await, first);
     assert_eq!(model.log().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_sdks_take_the_answer_to_the_same_question_in_other_words_in_either_mode() {
+    let model = ModelServer::start(Config::instant()).expect("it starts");
+    let folder = support::minilm();
+    let folder = folder.to_str().expect("it is text");
+    let gateway = Gateway::with(
+        &model.url(),
+        &[
+            ON[0],
+            ("DASHPOT_GATEWAY_CACHE__SIMILAR__MODEL", folder),
+            // The machine may be busy, and this is no test of how fast it is.
+            ("DASHPOT_GATEWAY_CACHE__SIMILAR__BUDGET_MS", "60000"),
+        ],
+    );
+    for case in ["chat_whole", "chat_reworded_whole", "chat_reworded_helper"] {
+        support::run(support::python("openai_sdk.py").args([case, gateway.url(), "http1"]));
+    }
+    assert_eq!(model.log().len(), 1);
+    assert_eq!(gateway.metric(r#"cache_requests_total{answer="similar"}"#), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_questions_mean_may_be_asked_of_an_upstream_and_what_it_does_wrong_is_a_miss() {
+    let embedder = embedder().await;
+    let nobody = "http://127.0.0.1:9/v1/embeddings".to_owned();
+    let model = ModelServer::start(Config::instant()).expect("it starts");
+    for (url, expected) in [(embedder, "hit; "), (nobody, "fwd=miss")] {
+        let gateway = Gateway::with(
+            &model.url(),
+            &[
+                ON[0],
+                ("DASHPOT_GATEWAY_CACHE__SIMILAR__URL", &url),
+                ("DASHPOT_GATEWAY_CACHE__SIMILAR__NAME", "small"),
+                ("DASHPOT_GATEWAY_CACHE__SIMILAR__KEY_VARIABLE", "THE_KEY"),
+                ("DASHPOT_GATEWAY_CACHE__SIMILAR__BUDGET_MS", "60000"),
+                ("THE_KEY", "secret"),
+            ],
+        );
+        for (question, expected) in [
+            ("How do I reset the password?", "fwd=miss"),
+            ("how do i reset a password", expected),
+            ("How do I not reset the password?", "fwd=miss"),
+        ] {
+            let answer = ask_for(&caller(), &gateway, "a", false, question).await;
+            assert_eq!(answer.status(), 200);
+            let status = status(&answer);
+            assert!(status.starts_with(&format!("dashpot; {expected}")), "{question} {status}");
+            text(answer).await;
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_the_model_equal_requests_are_answered_all_the_same() {
+    let model = ModelServer::start(Config::instant()).expect("it starts");
+    let gateway =
+        Gateway::with(&model.url(), &[ON[0], ("DASHPOT_GATEWAY_CACHE__SIMILAR__MODEL", "/nonexistent")]);
+    for expected in ["dashpot; fwd=miss", "dashpot; hit; "] {
+        let answer = ask(&caller(), &gateway, "a", false).await;
+        assert!(status(&answer).starts_with(expected), "{}", status(&answer));
+        text(answer).await;
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_explored_is_answered_by_the_model_and_judged_beside_it() {
+    let model = ModelServer::start(Config::instant()).expect("it starts");
+    let gateway = Gateway::with(
+        &model.url(),
+        &[
+            ON[0],
+            ("DASHPOT_GATEWAY_CACHE__SIMILAR__URL", &embedder().await),
+            ("DASHPOT_GATEWAY_CACHE__SIMILAR__NAME", "small"),
+            ("DASHPOT_GATEWAY_CACHE__SIMILAR__KEY_VARIABLE", "THE_KEY"),
+            ("DASHPOT_GATEWAY_CACHE__SIMILAR__BUDGET_MS", "60000"),
+            ("DASHPOT_GATEWAY_CACHE__SIMILAR__WRONG_AT_MOST", "0.03"),
+            ("DASHPOT_GATEWAY_CACHE__SIMILAR__EXPLORE", "1"),
+            ("DASHPOT_GATEWAY_CACHE__SIMILAR__JUDGE", "same-text"),
+            ("THE_KEY", "secret"),
+        ],
+    );
+    for (question, expected) in [
+        ("How do I reset the password?", "dashpot; fwd=miss"),
+        ("how do i reset a password", "dashpot; fwd=miss; detail=explored"),
+        ("how do i reset a password", "dashpot; hit; "),
+    ] {
+        let answer = ask_for(&caller(), &gateway, "a", false, question).await;
+        let status = status(&answer);
+        assert!(status.starts_with(expected), "{question} {status}");
+        text(answer).await;
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    assert_eq!(gateway.metric("cache_explored_total"), 1);
+    let judged = ["right", "wrong"]
+        .map(|judged| gateway.metric(&format!(r#"cache_comparisons_total{{judged="{judged}"}}"#)));
+    assert_eq!(judged.iter().sum::<u64>(), 1);
+}
+
+/// An embeddings upstream to which all texts mean the same.
+async fn embedder() -> String {
+    let router = axum::Router::new().route(
+        "/v1/embeddings",
+        axum::routing::post(async |headers: http::HeaderMap, body: String| {
+            let is_ours = headers["authorization"] == "Bearer secret" && body.contains(r#""model":"small""#);
+            let status = if is_ours { http::StatusCode::OK } else { http::StatusCode::UNAUTHORIZED };
+            (status, r#"{"data": [{"index": 0, "embedding": [0.6, 0.8]}]}"#)
+        }),
+    );
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("there is a port");
+    let address = listener.local_addr().expect("it has one");
+    tokio::spawn(async { axum::serve(listener, router).await });
+    format!("http://{address}/v1/embeddings")
 }

@@ -4,7 +4,7 @@ mod support;
 
 use std::{
     io::{BufRead, BufReader},
-    process::{Command, Stdio},
+    process::{Child, Command, Stdio},
 };
 
 use dashpot_testkit::model_server::{Config, ModelServer};
@@ -80,4 +80,46 @@ fn the_axum_service_streams_with_headers_that_keep_proxies_from_waiting() {
     assert!(limit.contains("in_flight: 1") && limit.contains("admitted: 1"), "{limit}");
     service.kill().expect("it still serves");
     service.wait().expect("it is our child");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_axum_cache_answers_again_from_memory_in_other_words_too() {
+    let model = ModelServer::start(Config::instant()).expect("it starts");
+    let mut server = Server(
+        Command::new(support::example("axum_cache"))
+            .args([model.url().as_str(), support::minilm().to_str().expect("it is text")])
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("it starts"),
+    );
+    let mut line = String::new();
+    BufReader::new(server.0.stdout.take().expect("it is piped"))
+        .read_line(&mut line)
+        .expect("it prints text");
+    let curl = line.strip_prefix("try: ").expect("it says how to try it").trim_end();
+    let reworded = curl.replace("What is a dashpot?", "what is a dashpot please");
+    let stream = reworded.replace(r#""model""#, r#""stream":true,"model""#);
+    for (command, expected) in [
+        (curl, "cache-status: dashpot; fwd=miss\r\n"),
+        (curl, "detail=exact\r\n"),
+        (&reworded, "detail=\"semantic; score="),
+        (&stream, "content-type: text/event-stream\r\n"),
+    ] {
+        let answer =
+            output(Command::new("sh").args(["-c", &format!("{command} --no-progress-meter --max-time 30")]));
+        assert!(answer.contains(expected), "{command}\n{answer}");
+        std::thread::sleep(std::time::Duration::from_millis(100));
+    }
+    assert_eq!(model.log().len(), 1);
+}
+
+/// A program that serves until it is dropped, also where a test fails.
+struct Server(Child);
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // An error means that it has ended already.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
 }

@@ -12,6 +12,7 @@ use axum::{Router, body::Body, routing::any_service};
 use bytes::Bytes;
 use dashpot::{
     breaker::{BreakerLayer, BreakerState, Handle as BreakerHandle},
+    cache::{CacheLayer, MemoryStore as Answers, RequestBody},
     core::{BodyReport, Rejection},
     deadline::DeadlineLayer,
     limit::{
@@ -26,7 +27,13 @@ use dashpot::{
 use dashpot_testkit::{Trigger, body::Scripted};
 use http::{Request, Response, StatusCode, header};
 use http_body_util::{BodyExt, Full};
-use tower::{Layer, Service, ServiceBuilder, ServiceExt};
+use tokio_stream::wrappers::TcpListenerStream;
+use tonic::transport::{Channel, Server};
+use tonic_health::{
+    ServingStatus,
+    pb::{HealthCheckRequest, health_client::HealthClient},
+};
+use tower::{Layer, Service, ServiceBuilder, ServiceExt, service_fn};
 
 type Events = Arc<Mutex<Vec<Event>>>;
 
@@ -275,7 +282,7 @@ async fn one_layer_on_five_routes_is_one_limit() {
     let layer = LimitLayer::with_policy(Fixed::new(1));
     let handle = layer.handle();
     let model = || {
-        let endless = tower::service_fn(async |_: Request<Body>| {
+        let endless = service_fn(async |_: Request<Body>| {
             Ok::<_, Infallible>(Response::new(Scripted::new().data("a").forever()))
         });
         any_service(layer.layer(endless).map_response(|answer: Response<_>| answer.map(Body::new)))
@@ -352,4 +359,75 @@ async fn within_streams_that_are_resumed_a_limit_holds_its_slot_until_the_model_
     more.fire();
     assert!(rest.collect().await.expect("it is whole").to_bytes().ends_with(b"data: [DONE]\n\n"));
     assert_eq!(handle.stats().in_flight, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cache_around_a_limit_answers_without_a_slot_and_one_within_waits_for_one() {
+    let question = || {
+        let body = r#"{"model":"m","messages":[{"role":"user","content":"Why?"}]}"#;
+        Request::post("/v1/chat/completions").body(Full::from(body)).expect("it is well-formed")
+    };
+    let whole = service_fn(async |_: Request<RequestBody<Full<Bytes>>>| {
+        let answer = r#"{"choices":[{"message":{"role":"assistant","content":"So."},"finish_reason":"stop"}],"usage":{}}"#;
+        let head = Response::builder().header(header::CONTENT_TYPE, "application/json");
+        Ok::<_, Infallible>(head.body(Full::<Bytes>::from(answer)).expect("it is well-formed"))
+    });
+    let limit = || {
+        let layer = LimitLayer::with_policy(Fixed::new(1));
+        (layer.clone(), layer.handle())
+    };
+    let kept = |cache: &CacheLayer<Answers>| cache.handle().stats().stored;
+
+    let ((limit_within, _), cache) = (limit(), CacheLayer::shared_by_all(Answers::new(1 << 20)));
+    let right = ServiceBuilder::new().layer(cache.clone()).layer(limit_within.clone()).service(whole);
+    let first = right.clone().oneshot(question()).await.expect("it never fails");
+    assert_eq!(first.status(), StatusCode::OK);
+    first.into_body().collect().await.expect("it is whole");
+    while kept(&cache) == 0 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    // Somebody else's answer, which holds the only slot.
+    let other = service_fn(async |_: Request<Full<Bytes>>| {
+        Ok::<_, Infallible>(Response::new(Full::<Bytes>::from("x")))
+    });
+    let held = limit_within.layer(other).oneshot(chat()).await.expect("it never fails");
+    let second = right.oneshot(question()).await.expect("it never fails");
+    assert_eq!(second.status(), StatusCode::OK);
+    drop(held);
+
+    let ((limit_around, _), cache) = (limit(), CacheLayer::shared_by_all(Answers::new(1 << 20)));
+    let wrong = ServiceBuilder::new().layer(limit_around).layer(cache.clone()).service(whole);
+    let first = wrong.clone().oneshot(question()).await.expect("it never fails");
+    first.into_body().collect().await.expect("it is whole");
+    while kept(&cache) == 0 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    let held = wrong.clone().oneshot(question()).await.expect("it never fails");
+    assert_eq!(held.status(), StatusCode::OK);
+    // It is in the cache, and nobody is let through to it.
+    let second = wrong.oneshot(question()).await.expect("it never fails");
+    assert_eq!(second.status(), StatusCode::SERVICE_UNAVAILABLE);
+}
+
+/// The cache knows what is no question to a model, and gRPC is none.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tonic_service_behind_a_cache_is_what_it_was() -> Result<(), Box<dyn std::error::Error>> {
+    let cache = CacheLayer::shared_by_all(Answers::new(1 << 20));
+    let handle = cache.handle();
+    let (reporter, health) = tonic_health::server::health_reporter();
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+    let address = listener.local_addr()?;
+    let server = Server::builder().layer(cache).add_service(health);
+    tokio::spawn(server.serve_with_incoming(TcpListenerStream::new(listener)));
+    let channel = Channel::from_shared(format!("http://{address}"))?.connect().await?;
+    let mut client = HealthClient::new(channel);
+    let mut watch = client.watch(HealthCheckRequest::default()).await?.into_inner();
+    assert_eq!(watch.message().await?.map(|health| health.status), Some(1));
+    reporter.set_service_status("", ServingStatus::NotServing).await;
+    assert_eq!(watch.message().await?.map(|health| health.status), Some(2));
+    for _ in 0..2 {
+        assert_eq!(client.check(HealthCheckRequest::default()).await?.into_inner().status, 2);
+    }
+    assert_eq!(handle.stats(), dashpot::cache::Stats::default());
+    Ok(())
 }

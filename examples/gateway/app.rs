@@ -64,7 +64,7 @@ impl App {
         let heartbeat = HeartbeatLayer::new(config.sse.heartbeat());
         let resume = resume::new(&config.sse).map_err(|error| error.to_string())?;
         let mode = config.mode.layer();
-        let cache = cache::layer(&config.cache);
+        let cache = cache::layer(config)?;
         let cache_handle = cache.as_ref().map(CacheLayer::handle);
         let shown = Shown {
             metrics,

@@ -1,5 +1,7 @@
 //! Answers that were given before, given again to the same caller.
 
+mod similar;
+
 use std::{io, path::Path};
 
 use dashpot::{
@@ -7,17 +9,18 @@ use dashpot::{
     core::Tenant,
 };
 use http::request::Parts;
-use metrics::{counter, gauge};
+use metrics::gauge;
 use sha2::{Digest, Sha256};
 
-use crate::config;
+use crate::config::Config;
 
 /// Where clients put their credentials, by the APIs' own names.
 const CREDENTIAL_HEADERS: [&str; 4] = ["authorization", "x-api-key", "api-key", "x-goog-api-key"];
 
 /// `None` if it is off.
-pub(crate) fn layer(config: &config::Cache) -> Option<CacheLayer<MemoryStore>> {
-    let store = config.store()?;
+pub(crate) fn layer(config: &Config) -> Result<Option<CacheLayer<MemoryStore>>, String> {
+    let (upstream, config) = (&config.upstream, &config.cache);
+    let Some(store) = config.store() else { return Ok(None) };
     let shares = config.share_without_credential;
     let layer = CacheLayer::new(store, move |head| tenant(head, shares))
         .ttl(config.ttl())
@@ -25,8 +28,10 @@ pub(crate) fn layer(config: &config::Cache) -> Option<CacheLayer<MemoryStore>> {
         .stale_if_error(config.stale_if_error())
         .max_temperature(config.max_temperature)
         .max_request_bytes(config.max_request_bytes)
-        .max_answer_bytes(config.max_answer_bytes);
-    Some(if config.finish_alone { layer.finish_alone() } else { layer })
+        .max_answer_bytes(config.max_answer_bytes)
+        .pace(config.pace());
+    let layer = if config.finish_alone { layer.finish_alone() } else { layer };
+    similar::add(layer, &config.similar, upstream).map(Some)
 }
 
 /// Whoever has the same credentials; all that a request has, since which of them counts, the upstream decides. Not the
@@ -69,19 +74,7 @@ pub(crate) fn save(handle: &Handle<MemoryStore>, path: &Path) {
 
 /// Brings the metrics up to what the cache is now.
 pub(crate) fn publish(handle: &Handle<MemoryStore>) {
-    let stats = handle.stats();
-    for (answer, count) in [
-        ("exact", stats.exact),
-        ("similar", stats.similar),
-        ("stale", stats.stale),
-        ("miss", stats.misses),
-        ("collapsed", stats.collapsed),
-        ("bypass", stats.bypassed),
-    ] {
-        counter!("gateway_cache_requests_total", "answer" => answer).absolute(count);
-    }
-    counter!("gateway_cache_stored_total").absolute(stats.stored);
-    counter!("gateway_cache_store_failures_total").absolute(stats.store_failures);
+    handle.publish();
     gauge!("gateway_cache_entries").set(handle.store().len() as f64);
     gauge!("gateway_cache_bytes").set(handle.store().bytes() as f64);
 }

@@ -22,7 +22,13 @@ use serde::Deserialize;
 use toml::{Table, Value};
 
 pub(crate) use self::{
-    breaker::Breaker, cache::Cache, deadline::Deadline, intake::Intake, limit::Limit, mode::Mode, sse::Sse,
+    breaker::Breaker,
+    cache::{Cache, Judge, Similar},
+    deadline::Deadline,
+    intake::Intake,
+    limit::Limit,
+    mode::Mode,
+    sse::Sse,
     upstream::Upstream,
 };
 
@@ -103,6 +109,7 @@ impl Config {
             ("cache.ttl_ms", self.cache.ttl_ms),
             ("cache.max_request_bytes", self.cache.max_request_bytes as u64),
             ("cache.max_answer_bytes", self.cache.max_answer_bytes as u64),
+            ("cache.similar.budget_ms", self.cache.similar.budget_ms),
             ("deadline.first_content_ms", self.deadline.first_content_ms),
             ("deadline.gap_ms", self.deadline.gap_ms),
             ("deadline.total_ms", self.deadline.total_ms),
@@ -122,6 +129,7 @@ impl Config {
             return Err("cache.max_temperature must be a number".into());
         }
         check_state_file("cache", self.cache.state_file.as_deref())?;
+        self.cache.similar.check()?;
         self.deadline.header()?;
         self.limit.check()?;
         self.breaker.check()?;
@@ -172,10 +180,11 @@ fn put(table: &mut Table, key: &str, value: &str) -> Result<(), String> {
         table = inner.as_table_mut().ok_or_else(|| format!("\"{section}\" is no section"))?;
         key = rest;
     }
-    let scalar = match value.parse::<i64>() {
-        Ok(number) => Value::Integer(number),
-        Err(_) => value.parse::<bool>().map_or(Value::String(value.to_owned()), Value::Boolean),
-    };
+    // A number with a point; what Rust takes for one beside that, such as `inf`, may be a name.
+    let float = || value.parse().ok().filter(|_| value.contains('.')).map(Value::Float);
+    let integer = value.parse().map(Value::Integer).ok();
+    let scalar = integer.or_else(float).or_else(|| value.parse().map(Value::Boolean).ok());
+    let scalar = scalar.unwrap_or_else(|| Value::String(value.to_owned()));
     table.insert(key.to_owned(), scalar);
     Ok(())
 }

@@ -65,16 +65,7 @@ struct Base {
 impl Proxy {
     pub(crate) fn new(upstream: &Upstream) -> Result<Self, String> {
         let (scheme, authority, path) = upstream.address()?;
-        let mut http = HttpConnector::new();
-        http.enforce_http(false);
-        http.set_nodelay(true);
-        http.set_recv_buffer_size(Some(SOCKET_BUFFER as usize));
-        http.set_connect_timeout(Some(upstream.connect_timeout()));
-        let https = HttpsConnectorBuilder::new()
-            .with_tls_config(tls(upstream, scheme == Scheme::HTTPS)?)
-            .https_or_http()
-            .enable_all_versions()
-            .wrap_connector(http);
+        let https = connector(upstream, scheme == Scheme::HTTPS)?;
         let client = || {
             Client::builder(TokioExecutor::new())
                 .http2_only(upstream.http2_prior_knowledge)
@@ -178,6 +169,20 @@ fn remove_hop_by_hop(headers: &mut HeaderMap) {
     }
     headers.remove("keep-alive");
     headers.remove("proxy-connection");
+}
+
+/// Opens connections; `needs_tls` if some of them are to be https.
+pub(crate) fn connector(
+    upstream: &Upstream,
+    needs_tls: bool,
+) -> Result<HttpsConnector<HttpConnector>, String> {
+    let mut http = HttpConnector::new();
+    http.enforce_http(false);
+    http.set_nodelay(true);
+    http.set_recv_buffer_size(Some(SOCKET_BUFFER as usize));
+    http.set_connect_timeout(Some(upstream.connect_timeout()));
+    let https = HttpsConnectorBuilder::new().with_tls_config(tls(upstream, needs_tls)?);
+    Ok(https.https_or_http().enable_all_versions().wrap_connector(http))
 }
 
 fn tls(upstream: &Upstream, needed: bool) -> Result<ClientConfig, String> {

@@ -8,6 +8,7 @@ from case import fails, leave, main
 
 MODEL = "dashpot-sim"
 QUESTION = "Why does variability hurt more than delay?"
+REWORDED = "why is it that variability hurts more than a delay"
 MESSAGES = [{"role": "user", "content": QUESTION}]
 PARAMETERS = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
 TOOL = {"type": "function", "function": {"name": "weather", "parameters": PARAMETERS}}
@@ -25,6 +26,21 @@ def chat_whole(client):
     assert answer.choices[0].message.content, answer
     assert answer.choices[0].finish_reason == "stop", answer
     assert answer.usage.total_tokens == answer.usage.prompt_tokens + answer.usage.completion_tokens > 0, answer
+
+
+def chat_reworded_whole(client):
+    messages = [{"role": "user", "content": REWORDED}]
+    answer = client.chat.completions.create(model=MODEL, messages=messages)
+    assert answer.choices[0].message.content and answer.choices[0].finish_reason == "stop", answer
+    assert answer.usage.total_tokens == answer.usage.prompt_tokens + answer.usage.completion_tokens > 0, answer
+
+
+def chat_reworded_helper(client):
+    messages = [{"role": "user", "content": REWORDED}]
+    with client.chat.completions.stream(model=MODEL, messages=messages) as stream:
+        deltas = [event.delta for event in stream if event.type == "content.delta"]
+    answer = stream.get_final_completion()
+    assert deltas and "".join(deltas) == answer.choices[0].message.content, (deltas, answer)
 
 
 def chat_streaming(client):

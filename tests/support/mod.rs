@@ -130,6 +130,13 @@ pub(crate) fn python(script: &str) -> Command {
     command
 }
 
+/// The folder of all-MiniLM-L6-v2.
+pub(crate) fn minilm() -> PathBuf {
+    let folder = env::var_os("DASHPOT_MINILM").map_or_else(|| target().join("models/minilm"), PathBuf::from);
+    assert!(folder.is_dir(), "{} is missing: run cargo xtask setup", folder.display());
+    folder
+}
+
 fn interpreter() -> PathBuf {
     let interpreter =
         env::var_os("DASHPOT_PYTHON").map_or_else(|| target().join("venv/bin/python"), PathBuf::from);

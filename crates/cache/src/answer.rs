@@ -1,15 +1,18 @@
 //! What of an answer is worth keeping, and an answer that is kept said again.
 
+mod text;
+
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use dashpot_wire::{
     dialect::{Dialect, StreamReader},
-    modes::{Collect, expand},
+    modes::{Collect, expand_in_pieces},
     sse::{Limits, Parser, Sink as _},
 };
 use serde_json::Value;
 
+pub(crate) use self::text::text;
 use crate::Keep;
 
 /// An answer in the form in which it is kept.
@@ -85,12 +88,27 @@ pub(crate) fn of_whole(dialect: Dialect, chunks: &[Bytes], keep: Keep) -> Option
     may_keep(dialect, &answer, keep).then(|| Kept { bytes, events: false, has_usage: has_usage(&answer) })
 }
 
+/// A kept answer in pieces has about a word and a half in each, as models write it; or a thousandth of it all, since what
+/// is around a piece is many times as long as it.
+const PIECE_BYTES: usize = 10;
+const PIECES: usize = 1000;
+
 /// A kept answer as a stream; `None` if it cannot be one, as it is known to be able when it is stored.
-pub(crate) fn as_stream(dialect: Dialect, answer: &[u8], include_usage: bool) -> Option<Bytes> {
+pub(crate) fn as_stream(
+    dialect: Dialect,
+    answer: &[u8],
+    include_usage: bool,
+    in_pieces: bool,
+) -> Option<Bytes> {
     // Its events repeat what it says once, a few times.
     let max_bytes = answer.len().saturating_mul(8).saturating_add(1 << 16);
+    let (piece_bytes, max_bytes) = if in_pieces {
+        (PIECE_BYTES.max(answer.len() / PIECES), max_bytes.saturating_add(PIECES << 10))
+    } else {
+        (usize::MAX, max_bytes)
+    };
     let answer = serde_json::from_slice(answer).ok()?;
-    expand(dialect, &answer, include_usage, max_bytes).ok().map(Into::into)
+    expand_in_pieces(dialect, &answer, include_usage, max_bytes, piece_bytes).ok().map(Into::into)
 }
 
 /// The same bytes alone: they may be a small part of a large buffer, which would be kept with them.

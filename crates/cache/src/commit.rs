@@ -6,14 +6,15 @@ use http::{HeaderMap, header};
 use tokio::{runtime::Handle, time::timeout};
 
 use crate::{
-    Entry, Key, Removal, Store, StoreError, answer,
+    Entry, Keep, Key, Removal, Store, StoreError, answer,
     control::Control,
     flight::{OnEnd, Recorded},
-    handle::count,
     key::{Asked, varies},
     layer::Shared,
+    learning::Explored,
     now,
     removals::Since,
+    stats::count,
 };
 
 /// What takes longer is let go: who asks the same meanwhile hears the answer from the call.
@@ -31,6 +32,8 @@ pub(crate) struct Commit<St> {
     pub(crate) embedding: Option<Embedding>,
     tags: Vec<Arc<str>>,
     since: Since,
+    /// What the answer is to be compared with.
+    pub(crate) explored: Option<Explored>,
 }
 
 impl<St: Store> Commit<St> {
@@ -44,15 +47,18 @@ impl<St: Store> Commit<St> {
         let text = asked.text.as_deref().map(Into::into);
         let (key, partition, runtime) = (asked.exact, asked.partition, Handle::current());
         let since = shared.removals.now();
-        Self { since, shared, runtime, key, partition, tenant, dialect, text, embedding: None, tags }
+        let (embedding, explored) = (None, None);
+        Self { since, shared, runtime, key, partition, tenant, dialect, text, embedding, tags, explored }
     }
 
     /// Keeps the answer when it has come, beside those who hear it.
-    pub(crate) fn on_end(self) -> OnEnd {
+    pub(crate) fn on_end(mut self) -> OnEnd {
         Box::new(move |recorded, until_kept| {
             let runtime = self.runtime.clone();
             runtime.spawn(async move {
-                if let Some(entry) = self.entry(recorded) {
+                let entry = self.entry(&recorded, self.shared.rules.keep);
+                self.compare(entry.as_ref(), &recorded);
+                if let Some(entry) = entry {
                     self.put(entry).await;
                 }
                 drop(until_kept);
@@ -60,8 +66,26 @@ impl<St: Store> Commit<St> {
         })
     }
 
+    /// Compares an answer with the one that could have been given instead, if it is complete.
+    fn compare(&mut self, entry: Option<&Entry>, recorded: &Recorded) {
+        let Shared { similar, counters, rules, .. } = &*self.shared;
+        let learning = similar.as_ref().and_then(|similar| similar.learning());
+        let (Some(learning), Some(text), Some(explored)) = (learning, &self.text, self.explored.take())
+        else {
+            return;
+        };
+        // One that calls a tool is complete too, though it may not be one to keep, and the kept answer was hardly right.
+        let answer = match entry {
+            Some(entry) => Some(entry.answer.clone()),
+            None => self.entry(recorded, rules.keep.tool_calls()).map(|entry| entry.answer),
+        };
+        if let Some(answer) = answer {
+            learning.compare(explored, text.clone(), answer, &self.runtime, counters.clone());
+        }
+    }
+
     /// The entry of an answer; `None` if it is not one to keep.
-    fn entry(&self, Recorded { head, chunks, is_whole }: Recorded) -> Option<Entry> {
+    fn entry(&self, Recorded { head, chunks, is_whole }: &Recorded, keep: Keep) -> Option<Entry> {
         let rules = &self.shared.rules;
         let is_plain = !head.headers.contains_key(header::CONTENT_ENCODING);
         if head.status != 200 || !is_plain || varies(&head.headers) || Control::of(&head.headers).no_store {
@@ -69,9 +93,9 @@ impl<St: Store> Commit<St> {
         }
         let kept = match kind(&head.headers) {
             b"text/event-stream" => {
-                answer::of_stream(self.dialect, &chunks, is_whole, rules.keep, rules.max_answer_bytes)?
+                answer::of_stream(self.dialect, chunks, *is_whole, keep, rules.max_answer_bytes)?
             }
-            b"application/json" if is_whole => answer::of_whole(self.dialect, &chunks, rules.keep)?,
+            b"application/json" if *is_whole => answer::of_whole(self.dialect, chunks, keep)?,
             _ => return None,
         };
         let stale = rules.while_revalidate.max(rules.if_error);

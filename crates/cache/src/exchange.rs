@@ -1,6 +1,6 @@
 //! What becomes of one request, from its body to the head of its answer.
 
-use std::{any::Any, future::poll_fn, sync::Arc, time::Duration};
+use std::{any::Any, future::poll_fn, sync::Arc};
 
 use bytes::Bytes;
 use dashpot_core::{Rejection, Tenant};
@@ -15,13 +15,14 @@ use crate::{
     Entry, RequestBody, ResponseBody, Store, StoreError, answer,
     commit::Commit,
     control::Control,
+    find::{Found, Likeness},
     flight::{BoxError, Call, Failed, FlightKey, Plan, Seat, drain},
-    handle::count,
     key::Asked,
     layer::{Rules, Shared},
     now,
     replay::Replay,
     request::{Read, read},
+    stats::count,
     status::Status,
 };
 
@@ -77,17 +78,27 @@ where
             }
             return Ok(answer);
         }
-        if age < fresh.saturating_add(rules.if_error) {
-            spare = Some(entry);
+        if age < fresh.saturating_add(rules.if_error) && suits(&asked, &entry) {
+            spare = Some((entry, None));
         }
     }
-    if !control.no_cache
-        && let Some((entry, score)) = shared.find_similar(&asked, &mut commit, control).await
-        && let Some(answer) = kept(rules, &asked, &entry, Some(score))
-    {
-        count(&counters.similar);
-        return Ok(answer);
+    let found = if control.no_cache { None } else { shared.find_similar(&asked, &mut commit, control).await };
+    match found {
+        Some(Found::Serve(entry, likeness)) => {
+            if let Some(answer) = kept(rules, &asked, &entry, Some(likeness)) {
+                counters.similar(likeness);
+                return Ok(answer);
+            }
+        }
+        Some(Found::Explore(explored, otherwise)) => {
+            // No request fails for being explored.
+            let otherwise = otherwise.filter(|_| suits(&asked, &explored.entry));
+            spare = spare.or_else(|| otherwise.map(|likeness| (explored.entry.clone(), Some(likeness))));
+            commit.explored = Some(explored);
+        }
+        None => {}
     }
+    let is_explored = commit.explored.is_some();
     if control.only_if_cached {
         let mut answer = refusal(dialect, StatusCode::GATEWAY_TIMEOUT, "no answer is kept that would do");
         Status::OnlyIfCached.say(answer.headers_mut());
@@ -99,6 +110,10 @@ where
     count(if is_first { &counters.misses } else { &counters.collapsed });
     let status = match (is_first, control.no_cache) {
         (true, true) => Status::Request,
+        (true, false) if is_explored => {
+            count(&counters.explored);
+            Status::Explored
+        }
         (true, false) => Status::Miss,
         (false, _) => Status::Collapsed,
     };
@@ -121,8 +136,13 @@ where
         Err(Failed::Because(error)) => error.downcast::<S::Error>().ok(),
     };
     drop(seat);
-    if let Some(answer) = spare.and_then(|entry| kept(rules, &asked, &entry, None)) {
-        count(&counters.stale);
+    if let Some((entry, likeness)) = spare
+        && let Some(answer) = kept(rules, &asked, &entry, likeness)
+    {
+        match likeness {
+            Some(likeness) => counters.similar(likeness),
+            None => count(&counters.stale),
+        }
         return Ok(answer);
     }
     match (error, unsent) {
@@ -156,45 +176,6 @@ impl<St: Store> Shared<St> {
             None
         })?;
         (entry.tenant == *tenant && entry.key == asked.exact).then_some(entry)
-    }
-
-    /// An entry of the same partition whose question is the same in other words, and how far from being refused; what the question
-    /// means is kept for the entry that may become of it.
-    async fn find_similar(
-        &self,
-        asked: &Asked,
-        commit: &mut Commit<St>,
-        control: Control,
-    ) -> Option<(Arc<Entry>, f32)> {
-        let (similar, text) = (self.similar.as_ref()?, commit.text.clone()?);
-        let find = async {
-            let embedding = similar.embed(&commit.tenant, &text).await?;
-            let embedding = &*commit.embedding.insert(embedding);
-            for key in similar.near(asked.partition, embedding).await {
-                let Some(entry) = self.store.get(key).await.ok()? else {
-                    similar.gone(asked.partition, key).await;
-                    continue;
-                };
-                let is_ours = entry.tenant == commit.tenant && entry.partition == asked.partition;
-                let (age, fresh) = entry.times(now());
-                if !is_ours || control.accepts(age, fresh, Duration::ZERO) != Some(false) {
-                    continue;
-                }
-                match similar.verify(&text, embedding, &entry) {
-                    Ok(score) => return Some((entry, score.value)),
-                    Err(refused) => {
-                        count(&self.counters.refused);
-                        tracing::debug!(rule = refused.rule, "a similar question is not the same");
-                    }
-                }
-            }
-            None
-        };
-        timeout(self.rules.similar_budget, find).await.unwrap_or_else(|_| {
-            tracing::warn!(budget = ?self.rules.similar_budget, "similar questions were not found in time");
-            count(&self.counters.similar_failures);
-            None
-        })
     }
 
     /// Listens to the call for this request: the one that is under way, or a new one of what is `unsent`.
@@ -245,16 +226,21 @@ where
     })
 }
 
+/// Whether an entry says all that this request is to be told.
+fn suits(asked: &Asked, entry: &Entry) -> bool {
+    // A chat says how many tokens it took, whole or where a stream was asked to.
+    let says_usage = entry.dialect == Dialect::OpenAiChat && (!asked.stream || asked.include_usage);
+    entry.has_usage || !says_usage
+}
+
 /// An entry as the answer to this request; `None` if it cannot be.
 fn kept<B>(
     rules: &Rules,
     asked: &Asked,
     entry: &Entry,
-    score: Option<f32>,
+    likeness: Option<Likeness>,
 ) -> Option<Response<ResponseBody<B>>> {
-    // A chat says how many tokens it took, whole or where a stream was asked to.
-    let says_usage = entry.dialect == Dialect::OpenAiChat && (!asked.stream || asked.include_usage);
-    if says_usage && !entry.has_usage {
+    if !suits(asked, entry) {
         return None;
     }
     // A stream that cannot be made whole.
@@ -262,7 +248,7 @@ fn kept<B>(
         return None;
     }
     let answer = if asked.stream && !entry.events {
-        answer::as_stream(entry.dialect, &entry.answer, asked.include_usage)?
+        answer::as_stream(entry.dialect, &entry.answer, asked.include_usage, rules.pace.is_some())?
     } else {
         entry.answer.clone()
     };
@@ -279,7 +265,7 @@ fn kept<B>(
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache, no-transform"));
         headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
     }
-    Status::Hit(entry, now(), score).say(headers);
+    Status::Hit(entry, now(), likeness).say(headers);
     Some(response)
 }
 

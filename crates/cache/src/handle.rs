@@ -1,42 +1,12 @@
-use std::{
-    fmt,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering::Relaxed},
-    },
-};
+use std::{fmt, sync::Arc};
 
-use crate::{Removal, Store, StoreError, layer::Shared, similar::Tier};
+use dashpot_core::Tenant;
+
+use crate::{Key, Learning, Removal, Stats, Store, StoreError, layer::Shared, similar::Tier};
 
 /// What the caches of a layer amount to, and its manual controls. Cheap to clone.
 pub struct Handle<St> {
     shared: Arc<Shared<St>>,
-}
-
-/// How requests were answered.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Stats {
-    /// With an answer to the same request.
-    pub exact: u64,
-    /// With an answer to a similar one.
-    pub similar: u64,
-    /// With an answer that was stale: while another was fetched, or since the upstream failed.
-    pub stale: u64,
-    /// By a call to the upstream.
-    pub misses: u64,
-    /// By the call that another had begun.
-    pub collapsed: u64,
-    /// By the upstream, since they were not to be kept: by their own wish, or by the rules.
-    pub bypassed: u64,
-    /// Answers that were kept.
-    pub stored: u64,
-    /// Times that the store failed, or was too slow.
-    pub store_failures: u64,
-    /// Similar questions that were not the same to what verifies.
-    pub refused: u64,
-    /// Times that embedder and index were too slow.
-    pub similar_failures: u64,
 }
 
 impl<St: Store> Handle<St> {
@@ -51,31 +21,41 @@ impl<St: Store> Handle<St> {
     /// The numbers so far.
     #[must_use]
     pub fn stats(&self) -> Stats {
-        let read = |counter: &AtomicU64| counter.load(Relaxed);
-        let Counters {
-            exact,
-            similar,
-            stale,
-            misses,
-            collapsed,
-            bypassed,
-            stored,
-            store_failures,
-            refused,
-            similar_failures,
-        } = &*self.shared.counters;
-        Stats {
-            exact: read(exact),
-            similar: read(similar),
-            stale: read(stale),
-            misses: read(misses),
-            collapsed: read(collapsed),
-            bypassed: read(bypassed),
-            stored: read(stored),
-            store_failures: read(store_failures),
-            refused: read(refused),
-            similar_failures: read(similar_failures),
+        self.shared.counters.stats()
+    }
+
+    /// How often each rule has refused a similar question: those of [`verify`](crate::verify::Refused::RULES) and, behind them,
+    /// `feedback`, `learned` and `verifier`.
+    pub fn refusals(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        self.shared.counters.refusals()
+    }
+
+    /// The [partitions](crate::Entry::partition) of which something was [learned](crate::Learning), and from which score on it
+    /// is proven there that the bound holds; `None` where nothing is.
+    #[must_use]
+    pub fn proven(&self) -> Vec<(Key, Option<f32>)> {
+        let learning = self.similar().and_then(|similar| similar.learning());
+        learning.map(Learning::proven).unwrap_or_default()
+    }
+
+    /// Takes it that an answer was right or wrong for the question that it was given to, by the key in `Cache-Status`. Says
+    /// whether this tenant has such an entry; about those of others nothing can be said, and nothing is told.
+    ///
+    /// Each time that it was wrong halves what there is between the [score](crate::verify::Score) from which on the entry is given to
+    /// similar questions, one half at first, and 1; after four times it is given to none. Right takes back one wrong, and no more.
+    /// That is beside what is [learned](crate::Learning), and no part of it: who complains is no sample. The same question has
+    /// the same answer all the same, until the entry is [removed](Self::remove). Of 65,536 entries it is remembered, for as
+    /// long as this layer is there.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn feedback(&self, tenant: &Tenant, key: Key, is_right: bool) -> Result<bool, StoreError> {
+        let entry = self.shared.store.get(key).await?;
+        let is_theirs = entry.is_some_and(|entry| entry.tenant == *tenant && entry.key == key);
+        if is_theirs && let Some(similar) = self.similar() {
+            similar.feedback().tell(key, is_right);
         }
+        Ok(is_theirs)
     }
 
     /// Removes answers. Calls that are under way keep no such answer either, and who asks from now on joins none of them;
@@ -108,23 +88,4 @@ impl<St> fmt::Debug for Handle<St> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Handle").field("counters", &self.shared.counters).finish_non_exhaustive()
     }
-}
-
-// Relaxed: counts for people; nothing is published through them.
-#[derive(Debug, Default)]
-pub(crate) struct Counters {
-    pub(crate) exact: AtomicU64,
-    pub(crate) similar: AtomicU64,
-    pub(crate) stale: AtomicU64,
-    pub(crate) misses: AtomicU64,
-    pub(crate) collapsed: AtomicU64,
-    pub(crate) bypassed: AtomicU64,
-    pub(crate) stored: AtomicU64,
-    pub(crate) store_failures: AtomicU64,
-    pub(crate) refused: AtomicU64,
-    pub(crate) similar_failures: AtomicU64,
-}
-
-pub(crate) fn count(counter: &AtomicU64) {
-    counter.fetch_add(1, Relaxed);
 }

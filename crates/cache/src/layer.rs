@@ -8,9 +8,9 @@ use tower_service::Service;
 use crate::{
     Cache, Handle, Index, Keep, Similar, Store,
     flight::{BoxError, Flights},
-    handle::Counters,
     removals::Removals,
     similar::Tier,
+    stats::Counters,
 };
 
 /// Makes services that answer again what was answered before.
@@ -147,8 +147,8 @@ impl<St> CacheLayer<St> {
         self.made_of(Some(Arc::new(similar)), self.shared.rules.clone())
     }
 
-    /// How long a request waits for the embedder and the index, and the store with them; what is not found by then is a
-    /// miss. Default: 200 ms.
+    /// How long a request waits for the embedder, the index and the verifier, and the store with them; what is not found by
+    /// then is a miss. Default: 200 ms.
     #[must_use]
     pub fn similar_budget(self, time: Duration) -> Self {
         self.with(|rules| rules.similar_budget = time)
@@ -173,7 +173,8 @@ impl<St> CacheLayer<St> {
         self.with(|rules| rules.budget = time)
     }
 
-    /// The time between two events of a kept answer that is given as a stream. Default: none, all of it comes at once.
+    /// The time between two events of a kept answer that is given as a stream, whose text comes in words then, as if it were
+    /// written. Default: none, all of it comes at once.
     #[must_use]
     pub fn pace(self, gap: Duration) -> Self {
         self.with(|rules| rules.pace = (!gap.is_zero()).then_some(gap))

@@ -1,38 +1,48 @@
 #![doc = include_str!("../README.md")]
 
 mod answer;
+mod ask;
 mod body;
 mod commit;
 mod control;
 mod entry;
 mod exchange;
+mod feedback;
+mod find;
 mod flight;
 mod handle;
 mod index;
+pub mod judge;
 mod keep;
 mod key;
 mod layer;
+mod learning;
+#[cfg(feature = "metrics")]
+mod metrics;
 mod persist;
 mod removals;
 mod replay;
 mod request;
 mod service;
 mod similar;
+mod stats;
 mod status;
 mod store;
 pub mod verify;
 
 pub use body::{Broken, ResponseBody};
 pub use entry::Entry;
-pub use handle::{Handle, Stats};
+pub use handle::Handle;
 pub use index::{FlatIndex, Index};
 pub use keep::Keep;
 pub use key::{Key, NoKey};
 pub use layer::CacheLayer;
+pub use learning::Learning;
 pub use persist::RestoreError;
 pub use request::RequestBody;
 pub use service::{Cache, ResponseFuture};
 pub use similar::Similar;
+pub use stats::Stats;
 pub use store::{MemoryStore, Removal, Store, StoreError};
 
 /// The time, on the clock that tests can pause.

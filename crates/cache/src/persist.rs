@@ -24,7 +24,8 @@ use crate::{Handle, MemoryStore, Store as _, now};
 const MAGIC: &[u8; 16] = b"dashpot-cache 1\n";
 
 impl Handle<MemoryStore> {
-    /// Writes all entries to a file, in place of what it held, which stays if this fails; how many they were.
+    /// Writes all entries to a file, in place of what it held, which stays if this fails; how many they were. What was
+    /// [learned](crate::Learning) or [said](Self::feedback) about them is not written.
     ///
     /// It blocks: call it where that is no matter, as in `tokio::task::spawn_blocking`. The file holds questions and
     /// answers in the clear, and is made for its owner only.

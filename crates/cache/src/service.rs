@@ -13,7 +13,7 @@ use pin_project_lite::pin_project;
 use tower_service::Service;
 
 use crate::{
-    RequestBody, ResponseBody, Store, exchange::exchange, flight::BoxError, handle::count, layer::Shared,
+    RequestBody, ResponseBody, Store, exchange::exchange, flight::BoxError, layer::Shared, stats::count,
 };
 
 /// A service that answers again what was answered before.

@@ -1,15 +1,18 @@
 //! The semantic tier: what was asked in other words.
 
-use std::{fmt, future::poll_fn, pin::Pin, sync::Arc};
+use std::{fmt, future::poll_fn, sync::Arc};
 
 use dashpot_core::{Embedding, Tenant};
 use moka::sync::Cache;
 use tower_service::Service;
 
 use crate::{
-    Entry, Index, Key,
+    Entry, Index, Key, Learning,
+    ask::{Ask, BoxFuture},
+    feedback::Feedback,
     flight::BoxError,
-    verify::{Refused, Score, Verify},
+    judge::Candidate,
+    verify::{Refused, Verify},
 };
 
 /// How similar questions are found, and which of them are the same question: an embedder, an index, and what verifies.
@@ -20,6 +23,9 @@ pub struct Similar<E, Ix> {
     verify: Verify,
     known: Cache<(Tenant, Arc<str>), Option<Embedding>>,
     most: usize,
+    learning: Option<Learning>,
+    verifier: Option<Arc<dyn Ask<Candidate>>>,
+    feedback: Feedback,
 }
 
 impl<E, Ix: Index> Similar<E, Ix> {
@@ -35,13 +41,46 @@ impl<E, Ix: Index> Similar<E, Ix> {
                 u32::try_from(bytes).unwrap_or(u32::MAX)
             })
             .build();
-        Self { embedder, id: id.into(), index: Arc::new(index), verify: Verify::default(), known, most: 4 }
+        Self {
+            embedder,
+            id: id.into(),
+            index: Arc::new(index),
+            verify: Verify::default(),
+            known,
+            most: 4,
+            learning: None,
+            verifier: None,
+            feedback: Feedback::default(),
+        }
     }
 
     /// What decides whether a similar question is the same. Default: [`Verify::default`].
     #[must_use]
     pub fn verify(self, verify: Verify) -> Self {
         Self { verify, ..self }
+    }
+
+    /// Learns from comparisons which questions are the same: of [`Verify`] only the [guard](crate::verify::guard) refuses
+    /// then, and of those that it lets pass the one with the best score is the only candidate. Default: nothing is learned, and
+    /// nothing about wrong answers is promised.
+    #[must_use]
+    pub fn learn(self, learning: Learning) -> Self {
+        Self { learning: Some(learning), ..self }
+    }
+
+    /// Who has the last word on what all else lets pass: any Tower service from [`Candidate`] to `bool`, for instance a small
+    /// model, within the [budget](crate::CacheLayer::similar_budget). If it fails, panics or takes too long, that is a miss. Default:
+    /// nobody.
+    ///
+    /// It is asked before a request is explored too: what is learned is learned of what it lets pass.
+    #[must_use]
+    pub fn verifier<V>(self, verifier: V) -> Self
+    where
+        V: Service<Candidate, Response = bool> + Clone + Send + Sync + 'static,
+        V::Future: Send,
+        V::Error: Into<BoxError>,
+    {
+        Self { verifier: Some(Arc::new(verifier)), ..self }
     }
 }
 
@@ -53,8 +92,6 @@ const KNOWN_BYTES: u64 = 16 << 20;
 /// its length (`cargo xtask bench cache-quality`: 2 ms for this much, 35 for 64 KiB).
 const LONGEST: usize = 8 << 10;
 
-pub(crate) type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
-
 /// The tier as the layer knows it, whatever it is made of.
 pub(crate) trait Tier: Send + Sync {
     fn id(&self) -> &str;
@@ -65,8 +102,15 @@ pub(crate) trait Tier: Send + Sync {
     /// The keys of entries whose questions may be the same.
     fn near<'a>(&'a self, partition: Key, embedding: &'a Embedding) -> BoxFuture<'a, Vec<Key>>;
 
-    /// Whether a kept question is the same, and how far from being refused.
-    fn verify(&self, text: &str, embedding: &Embedding, entry: &Entry) -> Result<Score, Refused>;
+    /// Whether a kept question is the same, and how far from being refused. Where something is learned, that decides, and this
+    /// says only how similar it is.
+    fn score(&self, text: &str, embedding: &Embedding, entry: &Entry) -> Result<f32, Refused>;
+
+    fn learning(&self) -> Option<&Learning>;
+
+    fn verifier(&self) -> Option<&dyn Ask<Candidate>>;
+
+    fn feedback(&self) -> &Feedback;
 
     /// An entry was kept.
     fn kept<'a>(&'a self, entry: &'a Entry) -> BoxFuture<'a, ()>;
@@ -125,12 +169,29 @@ where
         })
     }
 
-    fn verify(&self, text: &str, embedding: &Embedding, entry: &Entry) -> Result<Score, Refused> {
+    fn score(&self, text: &str, embedding: &Embedding, entry: &Entry) -> Result<f32, Refused> {
         // What the index has found has both.
         let (Some(kept_text), Some(kept)) = (&entry.text, &entry.embedding) else {
             return Err(Refused::by("similarity"));
         };
-        self.verify.check((text, embedding), (kept_text, kept))
+        let (question, kept) = ((text, embedding), (&**kept_text, kept));
+        let score = match self.learning {
+            Some(_) => self.verify.score(question, kept)?,
+            None => self.verify.check(question, kept)?,
+        };
+        Ok(score.value)
+    }
+
+    fn learning(&self) -> Option<&Learning> {
+        self.learning.as_ref()
+    }
+
+    fn verifier(&self) -> Option<&dyn Ask<Candidate>> {
+        self.verifier.as_deref()
+    }
+
+    fn feedback(&self) -> &Feedback {
+        &self.feedback
     }
 
     fn kept<'a>(&'a self, entry: &'a Entry) -> BoxFuture<'a, ()> {
@@ -151,6 +212,10 @@ where
 
 impl<E, Ix> fmt::Debug for Similar<E, Ix> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Similar").field("id", &self.id).field("verify", &self.verify).finish_non_exhaustive()
+        f.debug_struct("Similar")
+            .field("id", &self.id)
+            .field("verify", &self.verify)
+            .field("learning", &self.learning)
+            .finish_non_exhaustive()
     }
 }

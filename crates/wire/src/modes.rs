@@ -32,7 +32,7 @@ mod partial;
 mod request;
 
 pub use collect::{Collect, CollectError};
-pub use expand::{ExpandError, expand};
+pub use expand::{ExpandError, expand, expand_in_pieces};
 pub use request::RequestMode;
 use serde_json::{Map, Value};
 

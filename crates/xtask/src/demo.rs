@@ -6,7 +6,10 @@ use std::{
     time::Duration,
 };
 
-use crate::workspace::{self, Workspace};
+use crate::{
+    provision::model,
+    workspace::{self, Workspace},
+};
 
 /// A server that has not said where it listens by now will not come up.
 const START_TIMEOUT: Duration = Duration::from_secs(30);
@@ -40,7 +43,9 @@ pub(crate) fn run(workspace: &Workspace) -> Result<(), String> {
         .env("DASHPOT_GATEWAY_SSE__RESUME_GRACE_MS", "30000")
         // Off where nobody says whose answers are whose: here there is one person.
         .env("DASHPOT_GATEWAY_CACHE__MAX_BYTES", "67108864")
-        .env("DASHPOT_GATEWAY_CACHE__SHARE_WITHOUT_CREDENTIAL", "true");
+        .env("DASHPOT_GATEWAY_CACHE__SHARE_WITHOUT_CREDENTIAL", "true")
+        // 90 MB, which to see the page nobody should have to wait for: the gateway says what to run where it is missing.
+        .env("DASHPOT_GATEWAY_CACHE__SIMILAR__MODEL", model::folder(workspace));
     let mut gateway = Server::start("gateway", &mut gateway, &events)?;
     let page = gateway.address(&heard).map_err(|reason| {
         format!("{reason}; for another address: DASHPOT_GATEWAY_LISTEN=127.0.0.1:8081 cargo xtask demo")

@@ -23,6 +23,8 @@ fn a_variable_overrides_the_file_and_may_bring_what_it_lacks() {
         ("DASHPOT_GATEWAY_LISTEN", "[::1]:9"),
         ("DASHPOT_GATEWAY_INTAKE__MAX_BODY_BYTES", "7"),
         ("DASHPOT_GATEWAY_SSE__HARDEN_HEADERS", "false"),
+        ("DASHPOT_GATEWAY_CACHE__MAX_TEMPERATURE", "0.5"),
+        ("DASHPOT_GATEWAY_CACHE__SIMILAR__EXPLORE", "1"),
         ("HOME", "/root"),
         ("GATEWAY_INTERFACE", "CGI/1.1"),
     ];
@@ -30,6 +32,7 @@ fn a_variable_overrides_the_file_and_may_bring_what_it_lacks() {
     assert_eq!(config.listen, "[::1]:9".parse().unwrap());
     assert_eq!(config.intake.max_body_bytes, 7);
     assert!(!config.sse.harden_headers);
+    assert_eq!((config.cache.max_temperature, config.cache.similar.explore), (0.5, 1.0));
     let (.., path) = config.upstream.address().unwrap();
     assert_eq!(path, "/base");
     parse("", &[("DASHPOT_GATEWAY_UPSTREAM__BASE_URL", "https://example.com")]).unwrap();
@@ -99,5 +102,23 @@ fn what_is_wrong_is_named_with_its_place() {
     ] {
         let reason = reason(&format!("{MINIMAL}[sse]\nresume_grace_ms = 1\n{keys}"), &[]);
         assert!(reason.starts_with(why), "{keys}: {reason}");
+    }
+}
+
+#[test]
+fn what_says_what_a_question_means_is_one_thing_and_whole() {
+    for (keys, expected) in [
+        ("model = \"m\"\nurl = \"http://h/\"\nname = \"n\"", "either model or url"),
+        ("url = \"http://h/\"", "url and name go together"),
+        ("name = \"n\"", "url and name go together"),
+        ("url = \"h/secret\"\nname = \"n\"", "cache.similar.url: "),
+        ("threads = 0", "must be more than 0"),
+        ("wrong_at_most = 1.0", "cache.similar.wrong_at_most must be from 0 to 1"),
+        ("explore = -0.1", "cache.similar.explore must be from 0 to 1"),
+        ("judge = \"me\"", "unknown variant `me`, expected `same-text` or `same-meaning`"),
+        ("budget_ms = 0", "cache.similar.budget_ms must be more than 0"),
+    ] {
+        let reason = reason(&format!("{MINIMAL}[cache.similar]\n{keys}\n"), &[]);
+        assert!(reason.contains(expected) && !reason.contains("secret"), "{reason}");
     }
 }

@@ -10,7 +10,8 @@ use outcomes::Outcomes;
 ///
 /// Some of the requests that could be answered from the cache are [explored](Decision::Explore) instead: the upstream answers,
 /// and somebody who can judge, for instance a small model, says in the background whether the kept answer would have been right.
-/// The idea is that of vCache (Schroeder et al., 2025); the statistics are others.
+/// The idea is that of vCache (Schroeder et al., 2025); the statistics are others. [`Learning`](crate::Learning) does all that in
+/// the layer; this is the arithmetic.
 ///
 /// # What it promises
 ///
@@ -39,6 +40,12 @@ pub struct Learned {
     order: VecDeque<Key>,
     most: usize,
 }
+
+/// Of one by itself, with what it takes to find it.
+const WEIGHT: usize = 512;
+
+/// Of one of its entries: outcomes, the key twice, and the room in the table that is not taken.
+const ENTRY_WEIGHT: usize = size_of::<Outcomes>() + 2 * size_of::<Key>() + 64;
 
 /// What to do with a request that an entry may answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,7 +103,7 @@ impl Learned {
         Self { unproven: score, ..self }
     }
 
-    /// How many entries are remembered by themselves. Default 1024, of 130 bytes each.
+    /// How many entries are remembered by themselves. Default 1024, of about 250 bytes each.
     #[must_use]
     pub fn most_entries(self, most: usize) -> Self {
         Self { most, ..self }
@@ -148,5 +155,15 @@ impl Learned {
     #[must_use]
     pub fn proven_from(&self) -> Option<f32> {
         self.partition.proven_from(self.bound, self.doubt)
+    }
+
+    /// How much memory it takes, in bytes, roughly.
+    pub(crate) fn weight(&self) -> usize {
+        WEIGHT.saturating_add(self.entries.len().saturating_mul(ENTRY_WEIGHT))
+    }
+
+    /// The most that it may take.
+    pub(crate) fn max_weight(&self) -> usize {
+        WEIGHT.saturating_add(self.most.saturating_mul(ENTRY_WEIGHT))
     }
 }

@@ -1,5 +1,6 @@
 mod anthropic;
 mod chat;
+mod pieces;
 mod responses;
 
 use std::{error::Error, fmt};
@@ -8,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::Object;
 use crate::{dialect::Dialect, sse::Message};
+use pieces::Pieces;
 
 /// The bytes of an event stream that says what a whole `answer` of `dialect` says: the same events in the same order as
 /// the API sends, up to its marker at the end, with each text in one piece.
@@ -42,8 +44,23 @@ pub fn expand(
     include_usage: bool,
     max_bytes: usize,
 ) -> Result<Vec<u8>, ExpandError> {
+    expand_in_pieces(dialect, answer, include_usage, max_bytes, usize::MAX)
+}
+
+/// The same with texts in pieces of up to `piece_bytes` each, or one character if that has more, cut behind white space
+/// where there is any: for who wants it to look written. Each piece is an event, of a hundred bytes and more beside it.
+///
+/// # Errors
+/// As [`expand`].
+pub fn expand_in_pieces(
+    dialect: Dialect,
+    answer: &Value,
+    include_usage: bool,
+    max_bytes: usize,
+    piece_bytes: usize,
+) -> Result<Vec<u8>, ExpandError> {
     let answer = answer.as_object().ok_or(ExpandError("an answer is a JSON object"))?;
-    let mut stream = Stream { out: Vec::new(), events: 0, max_bytes };
+    let mut stream = Stream { out: Vec::new(), events: 0, max_bytes, piece_bytes };
     match dialect {
         Dialect::OpenAiChat => chat::expand(answer, include_usage, &mut stream)?,
         Dialect::OpenAiResponses => responses::expand(answer, &mut stream)?,
@@ -80,12 +97,18 @@ struct Stream {
     out: Vec<u8>,
     events: u64,
     max_bytes: usize,
+    piece_bytes: usize,
 }
 
 impl Stream {
     /// Nothing more is written, and nothing more need be made to be written.
     fn is_full(&self) -> bool {
         self.out.len() > self.max_bytes
+    }
+
+    /// A text in as many events as it is to have.
+    fn pieces<'t>(&self, text: &'t str) -> Pieces<'t> {
+        Pieces::new(text, self.piece_bytes)
     }
 
     /// An event whose type is in its data only.

@@ -1,6 +1,6 @@
 use dashpot_wire::{
     dialect::{Dialect, StreamReader},
-    modes::expand,
+    modes::{expand, expand_in_pieces},
     sse::Framer,
 };
 use proptest::prelude::*;
@@ -30,6 +30,16 @@ proptest! {
             let collected = collect_cut(dialect, &stream, sizes, LARGE).unwrap();
             prop_assert_eq!(&collected, &answer, "{}", String::from_utf8_lossy(&stream));
         }
+    }
+
+    #[test]
+    fn an_answer_that_is_expanded_in_pieces_and_collected_is_the_same(
+        (dialect, answer) in dialect_and_answer(),
+        piece_bytes in 0_usize..20,
+    ) {
+        let stream = expand_in_pieces(dialect, &answer, true, LARGE, piece_bytes).unwrap();
+        let collected = collect_cut(dialect, &stream, &[stream.len()], LARGE).unwrap();
+        prop_assert_eq!(&collected, &answer, "{}", String::from_utf8_lossy(&stream));
     }
 
     #[test]

@@ -1,6 +1,8 @@
 use serde_json::{Value, json};
 
-use super::{super::Object, ExpandError, Stream, emptied, is_list_of_objects, objects, without_entries};
+use super::{
+    super::Object, ExpandError, Pieces, Stream, emptied, is_list_of_objects, objects, without_entries,
+};
 
 pub(super) fn expand(answer: &Object, stream: &mut Stream) -> Result<(), ExpandError> {
     if !is_list_of_objects(answer.get("content")) {
@@ -49,9 +51,6 @@ fn expand_block(index: usize, block: &Object, stream: &mut Stream) {
     };
     let (mut opening, texts) = emptied(block, fields);
     let mut deltas = Vec::new();
-    for (field, text) in texts {
-        deltas.push(json!({"type": format!("{field}_delta"), field: text}));
-    }
     if fields == ["text"] {
         for citation in block.get("citations").and_then(Value::as_array).into_iter().flatten() {
             deltas.push(json!({"type": "citations_delta", "citation": citation}));
@@ -65,6 +64,14 @@ fn expand_block(index: usize, block: &Object, stream: &mut Stream) {
         *input = json!({});
     }
     stream.typed("content_block_start", json!({"index": index, "content_block": opening}));
+    for (field, text) in texts {
+        // A signature is no text, and each replaces the last.
+        let pieces = if field == "signature" { Pieces::new(text, usize::MAX) } else { stream.pieces(text) };
+        for piece in pieces {
+            let delta = json!({"type": format!("{field}_delta"), field: piece});
+            stream.typed("content_block_delta", json!({"index": index, "delta": delta}));
+        }
+    }
     for delta in deltas {
         stream.typed("content_block_delta", json!({"index": index, "delta": delta}));
     }

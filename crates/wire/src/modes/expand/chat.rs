@@ -61,7 +61,8 @@ fn expand_choice(index: Value, choice: &Object, chunks: &mut Chunks<'_>) {
         let mut first = delta(Value::Object(opening));
         first.extend(unknown.take().into_iter().flatten());
         chunks.choice(first);
-        for (field, text) in texts {
+        let pieces = |(field, text)| chunks.stream.pieces(text).map(move |piece| (field, piece));
+        for (field, text) in texts.into_iter().flat_map(pieces).collect::<Vec<_>>() {
             let mut piece = delta(json!({ field: text }));
             if matches!(field, "content" | "refusal")
                 && let Some(logprobs) = logprobs.take()

@@ -90,7 +90,9 @@ impl Events<'_> {
         let (opening, texts) = emptied(part, &["text"]);
         self.write("response.reasoning_summary_part.added", with(json!({"part": opening}), &at));
         for (field, text) in texts {
-            self.write("response.reasoning_summary_text.delta", with(json!({"delta": text}), &at));
+            for piece in self.stream.pieces(text) {
+                self.write("response.reasoning_summary_text.delta", with(json!({"delta": piece}), &at));
+            }
             self.write("response.reasoning_summary_text.done", with(json!({ field: text }), &at));
         }
         self.write("response.reasoning_summary_part.done", with(json!({"part": part}), &at));
@@ -107,13 +109,22 @@ impl Events<'_> {
         let opening = without_entries(without_entries(opening, "annotations"), "logprobs");
         self.write("response.content_part.added", with(json!({"part": opening}), &at));
         for (field, text) in texts {
-            let (mut delta, mut done) = (json!({"delta": text}), json!({ field: text }));
+            let mut done = json!({ field: text });
+            let mut logprobs = None;
             if name == "output_text" {
-                let logprobs = part.get("logprobs").filter(|logprobs| logprobs.is_array());
-                let logprobs = logprobs.cloned().unwrap_or_else(|| json!([]));
-                (delta["logprobs"], done["logprobs"]) = (logprobs.clone(), logprobs);
+                let all = part.get("logprobs").filter(|logprobs| logprobs.is_array());
+                let all = all.cloned().unwrap_or_else(|| json!([]));
+                done["logprobs"] = all.clone();
+                logprobs = Some(all);
             }
-            self.write(&format!("response.{name}.delta"), with(delta, &at));
+            for piece in self.stream.pieces(text) {
+                let mut delta = json!({"delta": piece});
+                // All of them with the first piece.
+                if let Some(logprobs) = &mut logprobs {
+                    delta["logprobs"] = std::mem::replace(logprobs, json!([]));
+                }
+                self.write(&format!("response.{name}.delta"), with(delta, &at));
+            }
             for (index, annotation) in
                 part.get("annotations").and_then(Value::as_array).into_iter().flatten().enumerate()
             {

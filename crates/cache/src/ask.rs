@@ -1,0 +1,66 @@
+//! Questions to services of others, that must neither hang nor panic in here.
+
+use std::{
+    future::poll_fn,
+    panic::{AssertUnwindSafe, catch_unwind},
+    pin::{Pin, pin},
+    task::Poll,
+    time::Duration,
+};
+
+use tokio::time::timeout;
+use tower_service::Service;
+
+use crate::flight::BoxError;
+
+pub(crate) type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// A service that says yes or no, whatever its type.
+pub(crate) trait Ask<Q>: Send + Sync {
+    fn ask(&self, question: Q) -> BoxFuture<'static, Result<bool, BoxError>>;
+}
+
+impl<Q, S> Ask<Q> for S
+where
+    Q: Send + 'static,
+    S: Service<Q, Response = bool> + Clone + Send + Sync + 'static,
+    S::Future: Send,
+    S::Error: Into<BoxError>,
+{
+    fn ask(&self, question: Q) -> BoxFuture<'static, Result<bool, BoxError>> {
+        let mut service = self.clone();
+        Box::pin(async move {
+            poll_fn(|cx| service.poll_ready(cx)).await.map_err(Into::into)?;
+            service.call(question).await.map_err(Into::into)
+        })
+    }
+}
+
+/// What `asked` says of this, if it says so in time; `who` it is, for the log.
+pub(crate) async fn answer<Q>(
+    asked: &dyn Ask<Q>,
+    question: Q,
+    limit: Duration,
+    who: &'static str,
+) -> Option<bool> {
+    match timeout(limit, caught(async { asked.ask(question).await })).await {
+        Ok(Some(Ok(says))) => return Some(says),
+        Ok(Some(Err(error))) => tracing::warn!(%error, who, "it failed"),
+        Ok(None) => tracing::warn!(who, "it panicked"),
+        Err(_) => tracing::warn!(?limit, who, "it was too slow"),
+    }
+    None
+}
+
+/// What comes of a future; `None` if it panicked.
+pub(crate) async fn caught<F: Future>(future: F) -> Option<F::Output> {
+    let mut future = pin!(future);
+    poll_fn(|cx| {
+        // What panicked is only dropped from then on.
+        match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
+            Ok(poll) => poll.map(Some),
+            Err(_) => Poll::Ready(None),
+        }
+    })
+    .await
+}
