@@ -2,11 +2,13 @@
 
 mod text;
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
 use dashpot_wire::{
-    dialect::{Dialect, FinishReason, StreamReader},
+    dialect::{Dialect, StreamReader},
     modes::{Collect, expand_in_pieces},
-    sse::Framer,
+    sse::{Limits, Parser, Sink as _},
 };
 use serde_json::Value;
 
@@ -32,7 +34,7 @@ pub(crate) fn of_stream(
     max_bytes: usize,
 ) -> Option<Kept> {
     let Some(mut collect) = Collect::new(dialect, max_bytes) else {
-        return of_events(dialect, chunks, keep);
+        return of_events(dialect, chunks, keep, max_bytes);
     };
     chunks.iter().try_for_each(|chunk| collect.push(chunk)).ok()?;
     if !is_whole && !collect.is_complete() {
@@ -40,27 +42,46 @@ pub(crate) fn of_stream(
     }
     let answer = collect.finish().ok()?;
     let kept = may_keep(dialect, &answer, keep).then(|| answer.to_string());
-    kept.map(|bytes| Kept { bytes: bytes.into(), events: false, has_usage: has_usage(&answer) })
+    kept.map(|text| Kept { bytes: exactly(text.as_bytes()), events: false, has_usage: has_usage(&answer) })
 }
 
 /// The same of an API whose streams cannot be made whole.
-fn of_events(dialect: Dialect, chunks: &[Bytes], keep: Keep) -> Option<Kept> {
-    let (mut framer, mut reader) = (Framer::new(), StreamReader::new(Some(dialect)));
-    chunks.iter().for_each(|chunk| framer.push(chunk, &mut reader));
-    let is_complete =
-        dialect == Dialect::OpenAiCompletions && reader.is_terminated() && reader.error().is_none();
-    let is_kept = match reader.finish_reason()? {
-        FinishReason::Stop => true,
-        FinishReason::Length => keep.cut_off,
-        _ => false,
-    };
+fn of_events(dialect: Dialect, chunks: &[Bytes], keep: Keep, max_bytes: usize) -> Option<Kept> {
+    let mut parser = Parser::new(Limits { max_line: max_bytes, max_event: max_bytes });
+    let mut reader = StreamReader::new(Some(dialect));
+    // Why each of the choices ended, by its index: there is one for each prompt.
+    let (mut reasons, mut is_readable) = (BTreeMap::new(), dialect == Dialect::OpenAiCompletions);
+    for chunk in chunks {
+        let parsed = parser.push(chunk, |event| {
+            reader.data(event.data.as_bytes());
+            reader.dispatch(event.event.as_bytes());
+            is_readable &= reader.is_terminated() || note_reasons(event.data, &mut reasons);
+        });
+        parsed.ok()?;
+    }
+    let is_complete = is_readable && reader.is_terminated() && reader.error().is_none();
+    let is_kept = !reasons.is_empty() && reasons.values().all(|reason| stopped(reason, keep));
     (is_complete && is_kept).then(|| Kept { bytes: chunks.concat().into(), events: true, has_usage: true })
+}
+
+/// Whether it is a chunk of completions; and why those of its choices ended that have.
+fn note_reasons(data: &str, reasons: &mut BTreeMap<u64, Value>) -> bool {
+    let Ok(mut chunk) = serde_json::from_str::<Value>(data) else { return false };
+    let Some(choices) = chunk["choices"].as_array_mut() else { return false };
+    choices.iter_mut().all(|choice| {
+        let reason = choice.get_mut("finish_reason").map(Value::take).unwrap_or_default();
+        let known = reasons.entry(choice["index"].as_u64().unwrap_or_default()).or_default();
+        if !reason.is_null() {
+            *known = reason;
+        }
+        choice.is_object() && choice["error"].is_null()
+    })
 }
 
 /// Makes what is kept of a whole answer that has come.
 pub(crate) fn of_whole(dialect: Dialect, chunks: &[Bytes], keep: Keep) -> Option<Kept> {
-    let bytes: Bytes = match chunks {
-        [bytes] => bytes.clone(),
+    let bytes = match chunks {
+        [bytes] => exactly(bytes),
         chunks => chunks.concat().into(),
     };
     let answer = serde_json::from_slice(&bytes).ok()?;
@@ -90,23 +111,33 @@ pub(crate) fn as_stream(
     expand_in_pieces(dialect, &answer, include_usage, max_bytes, piece_bytes).ok().map(Into::into)
 }
 
+/// The same bytes alone: they may be a small part of a large buffer, which would be kept with them.
+fn exactly(bytes: &[u8]) -> Bytes {
+    Bytes::copy_from_slice(bytes)
+}
+
 fn has_usage(answer: &Value) -> bool {
     answer.get("usage").is_some_and(Value::is_object)
 }
 
 /// Whether it is an answer at all, complete, and of a kind that the next who asks would be content with.
 fn may_keep(dialect: Dialect, answer: &Value, keep: Keep) -> bool {
+    // Said beside what had come until then, by those who answer 200 all the same.
+    if !answer["error"].is_null() {
+        return false;
+    }
     match dialect {
         Dialect::OpenAiChat => each(&answer["choices"], |choice| {
             let message = &choice["message"];
             let calls = called(&message["tool_calls"]) || !message["function_call"].is_null();
             stopped(&choice["finish_reason"], keep)
+                && choice["error"].is_null()
                 && message["refusal"].is_null()
                 && (keep.tool_calls || !calls)
         }),
-        Dialect::OpenAiCompletions => {
-            each(&answer["choices"], |choice| stopped(&choice["finish_reason"], keep))
-        }
+        Dialect::OpenAiCompletions => each(&answer["choices"], |choice| {
+            stopped(&choice["finish_reason"], keep) && choice["error"].is_null()
+        }),
         Dialect::OpenAiEmbeddings => each(&answer["data"], |entry| !entry["embedding"].is_null()),
         Dialect::OpenAiResponses => {
             let is_cut_off = answer["incomplete_details"]["reason"] == "max_output_tokens";
@@ -117,7 +148,6 @@ fn may_keep(dialect: Dialect, answer: &Value, keep: Keep) -> bool {
             };
             let is_refusal = |part: &Value| part["type"] == "refusal";
             is_over
-                && answer["error"].is_null()
                 && each(&answer["output"], |item| match item["type"].as_str() {
                     Some("message") => {
                         !item["content"].as_array().is_some_and(|parts| parts.iter().any(is_refusal))

@@ -3,18 +3,22 @@ use std::{sync::Arc, time::Duration};
 use dashpot_core::{Embedding, Tenant};
 use dashpot_wire::dialect::Dialect;
 use http::{HeaderMap, header};
-use tokio::runtime::Handle;
+use tokio::{runtime::Handle, time::timeout};
 
 use crate::{
-    Entry, Keep, Key, Store, answer,
+    Entry, Keep, Key, Removal, Store, StoreError, answer,
     control::Control,
     flight::{OnEnd, Recorded},
-    key::Asked,
+    key::{Asked, varies},
     layer::Shared,
     learning::Explored,
     now,
+    removals::Since,
     stats::count,
 };
+
+/// What takes longer is let go: who asks the same meanwhile hears the answer from the call.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What is needed to keep the answer to a request.
 pub(crate) struct Commit<St> {
@@ -27,6 +31,7 @@ pub(crate) struct Commit<St> {
     pub(crate) text: Option<Arc<str>>,
     pub(crate) embedding: Option<Embedding>,
     tags: Vec<Arc<str>>,
+    since: Since,
     /// What the answer is to be compared with.
     pub(crate) explored: Option<Explored>,
 }
@@ -41,7 +46,9 @@ impl<St: Store> Commit<St> {
     ) -> Self {
         let text = asked.text.as_deref().map(Into::into);
         let (key, partition, runtime) = (asked.exact, asked.partition, Handle::current());
-        Self { shared, runtime, key, partition, tenant, dialect, text, embedding: None, tags, explored: None }
+        let since = shared.removals.now();
+        let (embedding, explored) = (None, None);
+        Self { since, shared, runtime, key, partition, tenant, dialect, text, embedding, tags, explored }
     }
 
     /// Keeps the answer when it has come, beside those who hear it.
@@ -81,7 +88,7 @@ impl<St: Store> Commit<St> {
     fn entry(&self, Recorded { head, chunks, is_whole }: &Recorded, keep: Keep) -> Option<Entry> {
         let rules = &self.shared.rules;
         let is_plain = !head.headers.contains_key(header::CONTENT_ENCODING);
-        if head.status != 200 || !is_plain || Control::of(&head.headers).no_store {
+        if head.status != 200 || !is_plain || varies(&head.headers) || Control::of(&head.headers).no_store {
             return None;
         }
         let kept = match kind(&head.headers) {
@@ -110,19 +117,28 @@ impl<St: Store> Commit<St> {
     }
 
     async fn put(&self, mut entry: Entry) {
-        let Shared { store, counters, similar, .. } = &*self.shared;
+        let Shared { store, counters, similar, removals, .. } = &*self.shared;
         if let (Some(similar), Some(text), None) = (similar, &entry.text, &entry.embedding) {
-            entry.embedding = similar.embed(&entry.tenant, text).await;
+            entry.embedding = timeout(PATIENCE, similar.embed(&entry.tenant, text)).await.ok().flatten();
+        }
+        if removals.are_about(&entry, self.since) {
+            return;
         }
         let entry = Arc::new(entry);
-        if let Err(error) = store.put(entry.clone()).await {
+        let put = timeout(PATIENCE, store.put(entry.clone())).await;
+        if let Err(error) = put.unwrap_or_else(|_| Err(StoreError::new("it is too slow"))) {
             tracing::warn!(cause = %error.cause(), "the cache's store did not take an answer");
             count(&counters.store_failures);
             return;
         }
+        if removals.are_about(&entry, self.since) {
+            // Removed while it was on its way. What fails here has been said where it was asked for.
+            drop(timeout(PATIENCE, store.remove(Removal::Entry(entry.tenant.clone(), entry.key))).await);
+            return;
+        }
         count(&counters.stored);
         if let Some(similar) = similar {
-            similar.kept(&entry).await;
+            drop(timeout(PATIENCE, similar.kept(&entry)).await);
         }
     }
 }
@@ -137,9 +153,24 @@ fn kind(headers: &HeaderMap) -> &[u8] {
 fn jittered(time: Duration, key: Key) -> Duration {
     let [high, low, ..] = *key.as_bytes();
     let share = f64::from(u16::from_be_bytes([high, low])) / f64::from(u16::MAX);
-    time.mul_f64(1.0 - share / 10.0)
+    time.saturating_sub((time / 10).mul_f64(share))
 }
 
 fn millis(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_is_shortened_by_up_to_a_tenth_by_the_key() {
+        let jittered = |first: u8, time| jittered(time, Key::from([first; 32]));
+        for time in [Duration::ZERO, Duration::from_secs(100), Duration::MAX] {
+            assert_eq!(jittered(0, time), time);
+            assert!(jittered(255, time).abs_diff(time - time / 10) <= time / 1_000_000);
+            assert!(jittered(128, time) <= time - time / 20);
+        }
+    }
 }

@@ -37,7 +37,8 @@ impl Control {
             } else if is(b"only-if-cached") {
                 control.only_if_cached = true;
             } else if is(b"max-age") {
-                control.max_age = seconds();
+                // Said twice, the less counts.
+                control.max_age = control.max_age.or(Some(Duration::MAX)).min(seconds());
             } else if is(b"min-fresh") {
                 control.min_fresh = Some(value.and_then(self::seconds).unwrap_or(Duration::MAX));
             } else if is(b"max-stale") {
@@ -102,6 +103,8 @@ mod tests {
             Control { no_cache: true, no_store: true, max_age: Some(secs(5)), ..Control::default() }
         );
         assert!(control(&["only-if-cached"]).only_if_cached);
+        assert_eq!(control(&["max-age=0, max-age=9"]).max_age, Some(Duration::ZERO));
+        assert_eq!(control(&["max-age=9", "max-age=8"]).max_age, Some(secs(8)));
         assert_eq!(control(&["max-age=\"7\""]).max_age, Some(secs(7)));
         assert_eq!(control(&["max-age=99999999999999999999"]).max_age, Some(secs(u32::MAX.into())));
         assert_eq!(control(&["max-age=x"]).max_age, Some(Duration::ZERO));

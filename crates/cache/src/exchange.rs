@@ -119,7 +119,15 @@ where
     };
     let unsent = unsent.map(|(ready, request)| (unready(&ready), request));
     let error = match poll_fn(|cx| seat.poll_head(cx)).await {
-        Ok(head) if !head.status.is_server_error() || spare.is_none() => {
+        // A layer further in has turned down who began the call: for its deadline, its place, its share.
+        Ok(head) if !is_first && head.extensions.get::<Rejection>().is_some() => {
+            spare = spare.filter(|_| head.status.is_server_error());
+            None
+        }
+        Ok(mut head) if !head.status.is_server_error() || spare.is_none() => {
+            if !is_first {
+                head.headers.remove(header::SET_COOKIE);
+            }
             let mut answer = Response::from_parts(head, ResponseBody::shared(seat));
             status.say(answer.headers_mut());
             return Ok(answer);
@@ -139,11 +147,11 @@ where
     }
     match (error, unsent) {
         (Some(error), _) => Err(*error),
-        // Another has been told why. One failure is not everybody's.
+        // One failure is not everybody's, nor one refusal.
         (None, Some((mut inner, request))) => {
             poll_fn(|cx| inner.poll_ready(cx)).await?;
             let mut answer = inner.call(request).await?;
-            status.say(answer.headers_mut());
+            Status::Miss.say(answer.headers_mut());
             Ok(answer.map(ResponseBody::passing))
         }
         (None, None) => Ok(refusal(dialect, StatusCode::BAD_GATEWAY, "the call broke off")),
@@ -186,7 +194,7 @@ impl<St: Store> Shared<St> {
         B: Body<Data = Bytes> + Send + 'static,
         B::Error: Into<BoxError>,
     {
-        let key = FlightKey { key: asked.exact, stream: asked.stream, include_usage: asked.include_usage };
+        let key = FlightKey { key: asked.call, stream: asked.stream, include_usage: asked.include_usage };
         let plan = Plan { key, max_bytes: self.rules.max_answer_bytes, alone, finish: self.rules.finish };
         self.flights.join(plan, || {
             let (ready, request) = unsent.take().expect("it is sent once");
@@ -233,6 +241,10 @@ fn kept<B>(
     likeness: Option<Likeness>,
 ) -> Option<Response<ResponseBody<B>>> {
     if !suits(asked, entry) {
+        return None;
+    }
+    // A stream that cannot be made whole.
+    if entry.events && !asked.stream {
         return None;
     }
     let answer = if asked.stream && !entry.events {

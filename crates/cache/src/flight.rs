@@ -119,7 +119,8 @@ impl Flights {
     pub(crate) fn join(&self, plan: Plan, begin: impl FnOnce() -> (Call, OnEnd)) -> (Seat, bool) {
         let Plan { key, max_bytes, alone, finish } = plan;
         let mut calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = calls.get(&key).and_then(Weak::upgrade).filter(|_| !alone);
+        // One that is not to be joined is not even looked up: the last to let go of a flight takes this lock.
+        let known = if alone { None } else { calls.get(&key).and_then(Weak::upgrade) };
         if let Some(seat) = known.as_ref().and_then(Seat::new) {
             // A flight that is dropped takes this lock.
             drop(calls);
@@ -143,6 +144,11 @@ impl Flights {
         drop(calls);
         (seat, true)
     }
+
+    /// Nobody new comes to any of the calls that are under way.
+    pub(crate) fn leave(&self) {
+        self.calls.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
 }
 
 impl Flight {
@@ -164,7 +170,7 @@ impl Flight {
     fn ended(&self, is_whole: bool, keep: Box<dyn Send>) {
         let on_end = self.on_end.lock().unwrap_or_else(PoisonError::into_inner).take();
         let mut record = self.record();
-        let is_kept = record.forgotten == 0;
+        let is_kept = record.forgotten == 0 && record.bytes <= self.max_bytes;
         let (Some(on_end), Some(head)) = (on_end.filter(|_| is_kept), record.head.clone()) else { return };
         let chunks = record.chunks.iter().cloned().collect();
         record.places.shrink_to_fit();
@@ -182,7 +188,8 @@ impl Record {
             return false;
         }
         let slowest = self.places.values().copied().min().unwrap_or(usize::MAX);
-        while self.bytes > max_bytes || self.forgotten < slowest {
+        // Not the last: whoever has asked for it is only now going to hear it.
+        while self.chunks.len() > 1 && (self.bytes > max_bytes || self.forgotten < slowest) {
             let Some(chunk) = self.chunks.pop_front() else { break };
             self.bytes -= chunk.len();
             self.forgotten += 1;
@@ -203,5 +210,34 @@ impl fmt::Debug for Flights {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner).len();
         f.debug_struct("Flights").field("calls", &calls).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+
+    use super::*;
+
+    fn plan(alone: bool) -> Plan {
+        let key = FlightKey { key: Key::from([0; 32]), stream: true, include_usage: false };
+        Plan { key, max_bytes: 1, alone, finish: false }
+    }
+
+    fn begin() -> (Call, OnEnd) {
+        (Box::pin(std::future::pending()), Box::new(|_, _| ()))
+    }
+
+    /// The last to let go of a call takes the lock under which calls are looked up.
+    #[test]
+    fn calls_that_begin_and_end_on_several_threads_do_not_lock_each_other_up() {
+        let flights = Flights::default();
+        thread::scope(|scope| {
+            for alone in [false, true, true, false] {
+                let flights = &flights;
+                scope.spawn(move || (0..20_000).for_each(|_| drop(flights.join(plan(alone), begin))));
+            }
+        });
+        assert_eq!(format!("{flights:?}"), "Flights { calls: 0 }");
     }
 }

@@ -58,12 +58,17 @@ impl<St: Store> Handle<St> {
         Ok(is_theirs)
     }
 
-    /// Removes answers. One that is on its way into the store at this moment may stay.
+    /// Removes answers. Calls that are under way keep no such answer either, and who asks from now on joins none of them;
+    /// those of another process that has the same store are not known here.
     ///
     /// # Errors
     /// When the store fails.
     pub async fn remove(&self, what: Removal) -> Result<(), StoreError> {
-        self.shared.store.remove(what).await
+        let Shared { store, flights, removals, .. } = &*self.shared;
+        // Known before anything is removed: what is put after that is looked at again.
+        removals.add(what.clone());
+        flights.leave();
+        store.remove(what).await
     }
 
     /// The store.

@@ -1,3 +1,4 @@
+mod headers;
 mod json;
 #[cfg(test)]
 mod tests;
@@ -6,24 +7,21 @@ use std::{error::Error, fmt, str::FromStr};
 
 use dashpot_core::Tenant;
 use dashpot_wire::dialect::Dialect;
-use http::{HeaderName, header, request::Parts};
+use http::request::Parts;
 use sha2::{Digest, Sha256};
 
-use self::json::{Json, hash_bytes};
+pub(crate) use self::headers::varies;
+use self::{
+    headers::{HEADERS, OF_THE_SENDER, hash_headers},
+    json::{Json, hash_bytes},
+};
 
 /// The fields of a request that say nothing about its answer. Any other joins the key, and so does one that nobody has
 /// heard of.
 const IGNORED: [&str; 4] = ["metadata", "stream", "stream_options", "user"];
 
-/// The headers that change what an API answers.
-pub(crate) const HEADERS: [HeaderName; 6] = [
-    header::HOST,
-    HeaderName::from_static("anthropic-beta"),
-    HeaderName::from_static("anthropic-version"),
-    HeaderName::from_static("openai-beta"),
-    HeaderName::from_static("openai-organization"),
-    HeaderName::from_static("openai-project"),
-];
+/// What the provider remembers, and what changes there with each answer: the same request is another one the next time.
+const REMEMBERED: [&str; 2] = ["container", "conversation"];
 
 /// A SHA-256 over all that an answer depends on.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -93,6 +91,8 @@ pub(crate) struct Asked {
     pub(crate) exact: Key,
     /// Over everything but the last user's text: two requests in one partition may have the same answer.
     pub(crate) partition: Key,
+    /// Over everything, and what makes a call its sender's own.
+    pub(crate) call: Key,
     /// That text, where a request ends with one. Only it may be similar instead of the same.
     pub(crate) text: Option<String>,
     pub(crate) stream: bool,
@@ -110,7 +110,7 @@ pub(crate) struct Sampling {
 
 impl Asked {
     /// Reads a request; `None` if it cannot be told from all others: it is no JSON object, has a field twice or a number
-    /// that no double holds, or wants its answer made in the background.
+    /// that no double holds, or wants its answer made in the background or with what the provider remembers.
     pub(crate) fn read(
         tenant: &Tenant,
         head: &Parts,
@@ -127,9 +127,17 @@ impl Asked {
         if !matches!(root.get("background"), None | Some(Json::Null | Json::Bool(false))) {
             return None;
         }
+        let is_remembered = |name| !matches!(root.get(name), None | Some(Json::Null));
+        if REMEMBERED.into_iter().any(is_remembered) {
+            return None;
+        }
         let options = root.get("stream_options").and_then(|options| options.get("include_usage"));
         let include_usage = options == Some(&Json::Bool(true));
-        let number = |name| root.get(name).and_then(Json::as_f64);
+        // What cannot be read, some servers can: "2" is 2 to them.
+        let number = |name| match root.get(name) {
+            None | Some(Json::Null) => None,
+            Some(number) => Some(number.as_f64().unwrap_or(f64::INFINITY)),
+        };
         let sampling = Sampling {
             temperature: number("temperature"),
             answers: number("n").unwrap_or(1.0).max(number("best_of").unwrap_or(1.0)),
@@ -145,15 +153,12 @@ impl Asked {
         hash_bytes(&mut hash, tenant.as_str().as_bytes());
         hash_bytes(&mut hash, head.method.as_str().as_bytes());
         hash_bytes(&mut hash, head.uri.to_string().as_bytes());
-        for name in &HEADERS {
-            let lines: Vec<_> = head.headers.get_all(name).iter().collect();
-            hash.update((lines.len() as u64).to_be_bytes());
-            lines.iter().for_each(|line| hash_bytes(&mut hash, line.as_bytes()));
-        }
+        hash_headers(&mut hash, head, &HEADERS);
         hash_bytes(&mut hash, dialect.name().as_bytes());
         hash_bytes(&mut hash, embedder.as_bytes());
-        // Their streams cannot be made whole, so they are kept apart.
-        hash.update([u8::from(stream && dialect == Dialect::OpenAiCompletions)]);
+        // Their streams cannot be made whole, nor be told or not told how many tokens they took, so they are kept apart.
+        let is_apart = dialect == Dialect::OpenAiCompletions && stream;
+        hash.update([u8::from(is_apart), u8::from(is_apart && include_usage)]);
         root.hash(&mut hash);
 
         let mut whole = hash.clone();
@@ -161,8 +166,11 @@ impl Asked {
         hash.update(b"p");
         whole.update(b"x");
         hash_bytes(&mut whole, text.as_deref().unwrap_or_default().as_bytes());
-        let [partition, exact] = [hash, whole].map(|hash| Key(hash.finalize().into()));
-        Some(Self { exact, partition, text, stream, include_usage, sampling })
+        let mut call = whole.clone();
+        call.update(b"c");
+        hash_headers(&mut call, head, &OF_THE_SENDER);
+        let [partition, exact, call] = [hash, whole, call].map(|hash| Key(hash.finalize().into()));
+        Some(Self { exact, partition, call, text, stream, include_usage, sampling })
     }
 }
 

@@ -8,6 +8,7 @@ use tower_service::Service;
 use crate::{
     Cache, Handle, Index, Keep, Similar, Store,
     flight::{BoxError, Flights},
+    removals::Removals,
     similar::Tier,
     stats::Counters,
 };
@@ -27,6 +28,7 @@ pub(crate) struct Shared<St> {
     pub(crate) store: Arc<St>,
     pub(crate) counters: Arc<Counters>,
     pub(crate) flights: Flights,
+    pub(crate) removals: Arc<Removals>,
     pub(crate) similar: Option<Arc<dyn Tier>>,
     pub(crate) rules: Rules,
 }
@@ -71,7 +73,8 @@ impl<St: Store> CacheLayer<St> {
             finish: false,
         };
         let (store, counters, flights) = (Arc::new(store), Arc::default(), Flights::default());
-        Self { shared: Arc::new(Shared { store, counters, flights, similar: None, rules }) }
+        let removals = Arc::default();
+        Self { shared: Arc::new(Shared { store, counters, flights, removals, similar: None, rules }) }
     }
 
     /// A layer whose answers **everybody shares**: for one tenant only, or for questions that hold no secrets and answers
@@ -178,7 +181,7 @@ impl<St> CacheLayer<St> {
     }
 
     /// Lets the upstream finish an answer that nobody listens to any more, so that it is there for the next. Default: it is
-    /// let go.
+    /// let go. After ten minutes it is let go in any case.
     #[must_use]
     pub fn finish_alone(self) -> Self {
         self.with(|rules| rules.finish = true)
@@ -198,9 +201,10 @@ impl<St> CacheLayer<St> {
     }
 
     fn made_of(&self, similar: Option<Arc<dyn Tier>>, rules: Rules) -> Self {
-        let Shared { store, counters, flights, .. } = &*self.shared;
+        let Shared { store, counters, flights, removals, .. } = &*self.shared;
         let (store, counters, flights) = (store.clone(), counters.clone(), flights.clone());
-        Self { shared: Arc::new(Shared { store, counters, flights, similar, rules }) }
+        let removals = removals.clone();
+        Self { shared: Arc::new(Shared { store, counters, flights, removals, similar, rules }) }
     }
 }
 

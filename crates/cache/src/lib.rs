@@ -20,6 +20,7 @@ mod learning;
 #[cfg(feature = "metrics")]
 mod metrics;
 mod persist;
+mod removals;
 mod replay;
 mod request;
 mod service;

@@ -7,8 +7,12 @@ use std::{
     fmt,
     fs::{self, File},
     io::{self, BufReader, BufWriter, Read as _, Write as _},
-    path::Path,
-    sync::Arc,
+    path::{Path, PathBuf},
+    process,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
@@ -29,8 +33,8 @@ impl Handle<MemoryStore> {
     /// # Errors
     /// If the file cannot be written.
     pub fn save(&self, path: &Path) -> io::Result<u64> {
-        let temporary = path.with_extension("tmp");
-        let written = self.write(&temporary).and_then(|count| fs::rename(&temporary, path).map(|()| count));
+        let (file, temporary) = create_beside(path)?;
+        let written = self.write(file).and_then(|count| fs::rename(&temporary, path).map(|()| count));
         if written.is_err() {
             // Best effort: the error is what matters.
             drop(fs::remove_file(&temporary));
@@ -38,8 +42,8 @@ impl Handle<MemoryStore> {
         written
     }
 
-    fn write(&self, path: &Path) -> io::Result<u64> {
-        let mut file = BufWriter::new(create(path)?);
+    fn write(&self, file: File) -> io::Result<u64> {
+        let mut file = BufWriter::new(file);
         file.write_all(MAGIC)?;
         file.write_all(&unix_millis().to_le_bytes())?;
         let (now, mut count) = (now(), 0);
@@ -52,7 +56,8 @@ impl Handle<MemoryStore> {
     }
 
     /// Reads entries from a file that [`save`](Self::save) wrote, and how many they were; those that are past their time by
-    /// now are left out. Questions that are similar to theirs are found again too.
+    /// now are left out. Questions that are similar to theirs are found again too. It is for the start: what is kept since
+    /// then is replaced. The file is read between other tasks, and blocks them while it is.
     ///
     /// # Errors
     /// If the file cannot be read, was not written by this, or is broken; what comes before the break is read.
@@ -113,16 +118,26 @@ impl Error for RestoreError {
     }
 }
 
-#[cfg(unix)]
-fn create(path: &Path) -> io::Result<File> {
-    use std::os::unix::fs::OpenOptionsExt;
-
-    fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)
+/// A new file in the same folder: nobody else writes to it, nor has laid it out to be written to.
+fn create_beside(path: &Path) -> io::Result<(File, PathBuf)> {
+    // Relaxed: any two numbers differ.
+    static NUMBER: AtomicU64 = AtomicU64::new(0);
+    loop {
+        let number = NUMBER.fetch_add(1, Relaxed);
+        let beside = path.with_file_name(format!(".dashpot-cache-{}-{number}", process::id()));
+        match create(&beside) {
+            // Left behind by a process of the same number, which did not come to its end.
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            created => return created.map(|file| (file, beside)),
+        }
+    }
 }
 
-#[cfg(not(unix))]
 fn create(path: &Path) -> io::Result<File> {
-    File::create(path)
+    let mut options = fs::OpenOptions::new();
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.write(true).create_new(true).open(path)
 }
 
 #[allow(clippy::disallowed_methods, reason = "between two runs there is no other clock")]

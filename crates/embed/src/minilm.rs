@@ -24,6 +24,10 @@ mod words;
 /// How many tokens go through the layers together. More are no faster each, and all of a forward pass has to stay small.
 const TOGETHER: usize = 512;
 
+/// No longer text is read, in bytes: with fewer word pieces than a window has, it is made of spaces, or of words that nobody
+/// knows, and to take it apart would keep others waiting.
+const LONGEST: usize = 128 << 10;
+
 /// A MiniLM, or another small BERT whose token states are averaged, such as all-MiniLM-L6-v2: pure Rust, on one thread.
 ///
 /// It is large to load and may be shared.
@@ -80,7 +84,7 @@ impl MiniLm {
         Ok(Self { encoder, tokenizer, window, id })
     }
 
-    /// How many word pieces a text may have; of one that has more nothing is said.
+    /// How many word pieces a text may have; of one that has more nothing is said, nor of one of more than 128 KiB.
     #[must_use]
     pub fn window(&self) -> usize {
         self.window - self.tokenizer.ends().len()
@@ -141,7 +145,9 @@ impl Model for MiniLm {
             waiting.clear();
         };
         for (index, text) in texts.iter().enumerate() {
-            let Some(pieces) = self.tokenizer.pieces(text, self.window()) else { continue };
+            let pieces =
+                (text.len() <= LONGEST).then(|| self.tokenizer.pieces(text, self.window())).flatten();
+            let Some(pieces) = pieces else { continue };
             if tokens + pieces.len() > TOGETHER {
                 run(&mut waiting, &mut indices);
                 tokens = 0;

@@ -151,3 +151,12 @@ proptest! {
         }
     }
 }
+
+/// To take a mebibyte of them apart would take a tenth of a second or more, in which everybody else waits.
+#[test]
+fn a_text_of_many_bytes_has_no_embedding_however_few_pieces_it_has() {
+    for text in ["a", " ", "\0", "[MAS", "😀", "\u{301}"] {
+        assert_eq!(embed(&text.repeat((128 << 10) / text.len() + 1)), None, "{text}");
+    }
+    assert!(embed(&"a".repeat(128 << 10)).is_some());
+}

@@ -4,11 +4,13 @@ use std::{
     pin::Pin,
     sync::{Arc, TryLockError},
     task::{Context, Poll},
+    time::Duration,
 };
 
 use bytes::Bytes;
 use http::{HeaderMap, response::Parts};
 use http_body::{Body, Frame};
+use tokio::time::timeout;
 
 use super::{BoxError, End, Flight, Source};
 
@@ -233,17 +235,26 @@ impl Drop for Seat {
         }
         if goes_on
             && let Some(runtime) = &self.flight.finish
-            && let Some(mut seat) = Self::new(&self.flight)
+            && let Some(seat) = Self::new(&self.flight)
         {
-            seat.is_last = true;
             runtime.spawn(drain(seat));
         }
     }
 }
 
+/// As long as the official libraries wait for an answer. Nobody's deadline ends what nobody waits for.
+const LONGEST: Duration = Duration::from_secs(600);
+
 /// Listens to the end, for nobody.
-pub(crate) async fn drain(mut seat: Seat) {
-    if poll_fn(|cx| seat.poll_head(cx)).await.is_ok() {
-        while matches!(poll_fn(|cx| seat.poll_next(cx)).await, Next::Frame(_)) {}
+pub(crate) fn drain(mut seat: Seat) -> impl Future<Output = ()> + Send {
+    // Also of one that is dropped before it is polled, as on a runtime that is gone.
+    seat.is_last = true;
+    async move {
+        let listen = async {
+            if poll_fn(|cx| seat.poll_head(cx)).await.is_ok() {
+                while matches!(poll_fn(|cx| seat.poll_next(cx)).await, Next::Frame(_)) {}
+            }
+        };
+        drop(timeout(LONGEST, listen).await);
     }
 }

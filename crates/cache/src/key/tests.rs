@@ -1,4 +1,4 @@
-use http::Request;
+use http::{HeaderName, Request};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 

@@ -83,7 +83,10 @@ struct UntilStale;
 
 impl Expiry<Key, Arc<Entry>> for UntilStale {
     fn expire_after_create(&self, _: &Key, entry: &Arc<Entry>, _: Instant) -> Option<Duration> {
-        Some(Duration::from_millis(entry.fresh_ms.saturating_add(entry.stale_ms)))
+        let time = Duration::from_millis(entry.fresh_ms.saturating_add(entry.stale_ms));
+        // One from a file has some of its time behind it.
+        let (age, _) = entry.times(crate::now());
+        Some(time.saturating_sub(age))
     }
 
     fn expire_after_update(
@@ -94,5 +97,41 @@ impl Expiry<Key, Arc<Entry>> for UntilStale {
         _: Option<Duration>,
     ) -> Option<Duration> {
         self.expire_after_create(key, entry, now)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use dashpot_core::Tenant;
+    use dashpot_wire::dialect::Dialect;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn an_entry_is_kept_until_its_own_end() {
+        let mut entry = Entry {
+            key: [0; 32].into(),
+            partition: [0; 32].into(),
+            tenant: Tenant::new("acme").unwrap(),
+            text: None,
+            embedding: None,
+            dialect: Dialect::OpenAiChat,
+            answer: "{}".into(),
+            events: false,
+            has_usage: true,
+            stored: crate::now(),
+            fresh_ms: 60_000,
+            stale_ms: 10_000,
+            tags: Vec::new(),
+        };
+        tokio::time::advance(Duration::from_secs(50)).await;
+        let left = |entry: &Entry| {
+            UntilStale.expire_after_create(&entry.key, &Arc::new(entry.clone()), crate::now())
+        };
+        assert_eq!(left(&entry), Some(Duration::from_secs(20)));
+        entry.fresh_ms = 10_000;
+        assert_eq!(left(&entry), Some(Duration::ZERO));
+        entry.stale_ms = u64::MAX;
+        assert!(left(&entry) > Some(Duration::from_secs(u64::MAX / 1001)));
     }
 }

@@ -68,7 +68,7 @@ impl<'t> Reading<'t> {
             starts_sentence = false;
         }
         if is_title(&words) {
-            words.iter_mut().for_each(|word| word.is_name = false);
+            words.iter_mut().for_each(|word| word.is_name = is_mark(&word.form) && !word.is_digits());
         }
         drop_courtesy(text, &mut words);
         let is_english = is_english(text, &words);
@@ -107,7 +107,7 @@ fn split(text: &str, span: Range<usize>, starts_sentence: bool, words: &mut Vec<
         let mut chars = written.chars();
         let first = chars.next().is_some_and(char::is_uppercase);
         let inside = chars.any(char::is_uppercase);
-        inside || (first && !starts_sentence)
+        inside || (first && !starts_sentence) || is_mark(written)
     };
     let form = written.to_lowercase().replace('’', "'");
     if form.starts_with(|first: char| first.is_ascii_digit()) {
@@ -150,6 +150,15 @@ fn split(text: &str, span: Range<usize>, starts_sentence: bool, words: &mut Vec<
         _ => push(&form, is_name),
     }
 }
+
+/// Whether it marks one thing, as `a1b2c3` does, or is longer than words are: those that are no words, embedders do not know
+/// from each other.
+fn is_mark(word: &str) -> bool {
+    word.len() > LONGEST_WORD || word.contains(|char: char| char.is_ascii_digit())
+}
+
+/// In bytes: longer ones of English are in records only.
+const LONGEST_WORD: usize = 40;
 
 /// Whether capitals say nothing, since most words have them.
 fn is_title(words: &[Word]) -> bool {

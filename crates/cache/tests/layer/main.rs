@@ -4,12 +4,18 @@
 
 mod contract;
 mod controls;
+mod distrust;
+mod endings;
 mod exact;
 mod flights;
+mod kept;
 mod learned;
 mod promise;
+mod removed;
 mod restore;
+mod sharing;
 mod similar;
 mod stored;
+mod streams;
 mod support;
 mod verifier;

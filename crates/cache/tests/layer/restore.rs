@@ -98,3 +98,66 @@ async fn a_broken_file_is_said_to_be_and_read_as_far_as_it_goes() {
     assert!(before.handle().save(&folder.path().join("none/x")).is_err());
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "nothing is left behind");
 }
+
+#[tokio::test(start_paused = true)]
+async fn nothing_beside_the_file_is_touched_whatever_it_is_called() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let before = layer();
+    read(&cache(&before, &Model::default().then(whole(&completion("a")))), chat("a", false)).await;
+    for name in ["cache.tmp", "cache.a", "cache", "tmp", ".tmp"] {
+        fs::write(at("cache.tmp"), "somebody's").unwrap();
+        assert_eq!(before.handle().save(&at(name)).unwrap(), 1, "{name}");
+        assert_eq!(layer().handle().restore(&at(name)).await.unwrap(), 1, "{name}");
+        if name != "cache.tmp" {
+            assert_eq!(fs::read(at("cache.tmp")).unwrap(), b"somebody's", "{name}");
+        }
+    }
+    // What cannot be replaced stays, and so does everything else.
+    fs::create_dir_all(at("folder/full")).unwrap();
+    assert!(before.handle().save(&at("folder")).is_err());
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 6);
+}
+
+#[cfg(unix)]
+#[tokio::test(start_paused = true)]
+async fn the_file_is_its_owners_only_whatever_was_there_before() {
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("cache");
+    let victim = folder.path().join("victim");
+    fs::write(&victim, "somebody's").unwrap();
+    // Laid out by another who may write into the folder, with the name that a guess would have.
+    for name in ["cache.tmp", "cache"] {
+        symlink(&victim, folder.path().join(name)).unwrap();
+    }
+    let before = layer();
+    for _ in 0..2 {
+        before.handle().save(&path).unwrap();
+        assert_eq!(fs::symlink_metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        assert!(!fs::symlink_metadata(&path).unwrap().is_symlink());
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o666)).unwrap();
+    }
+    assert_eq!(fs::read(&victim).unwrap(), b"somebody's");
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_who_save_at_once_leave_a_whole_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("cache");
+    let before = layer();
+    let model =
+        (0..50).fold(Model::default(), |model, n| model.then(whole(&completion(&"x".repeat(n * 100)))));
+    let first = cache(&before, &model);
+    for n in 0..50 {
+        read(&first, chat(&n.to_string(), false)).await;
+    }
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| (0..20).for_each(|_| assert_eq!(before.handle().save(&path).unwrap(), 50)));
+        }
+    });
+    assert_eq!(layer().handle().restore(&path).await.unwrap(), 50);
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+}

@@ -176,3 +176,17 @@ async fn what_only_sounds_the_same_is_refused() {
     }
     assert!(layer.handle().stats().refused >= 3);
 }
+
+/// To read two of them word for word would hold up a thread on which others wait.
+#[tokio::test(start_paused = true)]
+async fn a_long_text_is_not_looked_for_in_other_words() {
+    for (bytes, expected) in [(8 << 10, 2), ((8 << 10) + 1, 0)] {
+        let (model, calls) = (model(2), Arc::default());
+        let cache = cache(&similar(layer(), Duration::ZERO, &calls), &model);
+        for text in ["x", "y"] {
+            read(&cache, chat(&text.repeat(bytes), false)).await;
+        }
+        assert_eq!((calls.load(Relaxed), model.calls()), (expected, 2));
+        assert!(read(&cache, chat(&"x".repeat(bytes), false)).await.0.contains("exact"));
+    }
+}

@@ -10,6 +10,46 @@ fn rule(a: &str, b: &str) -> Option<&'static str> {
 }
 
 #[test]
+fn what_marks_one_thing_is_a_name_however_it_is_written() {
+    let long = |letters: &str| format!("what is the preimage of {}", letters.repeat(32));
+    for (a, b) in [
+        ("is part a1b2c3 in stock?", "is part a1b2c4 in stock?"),
+        ("what does error e14 mean?", "what does error e13 mean?"),
+        ("Is Part a1b2c3 In Stock Now?", "Is Part a1b2c4 In Stock Now?"),
+        (&long("abcd"), &long("abce")),
+        (&long("ab1d"), &long("ab1e")),
+    ] {
+        assert_eq!(rule(a, b), Some("name"), "{a} {b}");
+    }
+    assert_eq!(rule("is part a1b2c3 in stock?", "is the part a1b2c3 in stock"), None);
+}
+
+/// To an embedder that knows none of them, all mean the same.
+#[test]
+fn a_symbol_is_no_other_symbol() {
+    let rule = |a, b| check(a, b).err().map(|refused| refused.rule);
+    for (a, b) in [
+        ("Is 😀 rude?", "Is 😡 rude?"),
+        ("What is the capital of 🇩🇪?", "What is the capital of 🇫🇷?"),
+        ("👍", "👎"),
+        ("👍🏻", "👍🏿"),
+        ("What does → mean?", "What does ← mean?"),
+        ("What does ∑ mean?", "What does ∏ mean?"),
+        ("What does ☑ mean?", "What does it mean?"),
+        ("Is 💊 with 🍷 safe?", "Is 💊 safe?"),
+    ] {
+        assert_eq!((rule(a, b), rule(b, a)), (Some("sign"), Some("sign")), "{a} {b}");
+    }
+    for (a, b) in [
+        ("Is a ❤\u{fe0f} red?", "Is a ❤ red?"),
+        ("What’s a café – really…", "What's a cafe\u{301} really"),
+        ("How much is 5 €?", "How much is 5€?"),
+    ] {
+        assert_eq!(rule(a, b).filter(|rule| *rule == "sign"), None, "{a} {b}");
+    }
+}
+
+#[test]
 fn what_differs_outright_is_refused_by_its_rule() {
     for (expected, a, b) in [
         ("code", "What does `a.map(f)` do?", "What does `a.filter(f)` do?"),

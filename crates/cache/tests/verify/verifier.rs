@@ -108,9 +108,11 @@ fn without_token_states_a_word_that_is_not_shared_needs_a_nearer_text() {
 
 #[test]
 fn too_many_words_that_are_not_shared_are_not_compared() {
-    let other = |from: u32| {
+    let other = |from: usize| {
         (from..from + 40)
-            .map(|n| format!("w{}", "abcdefghij".chars().nth(n as usize % 10).unwrap()).repeat(n as usize))
+            .map(|n| {
+                [n % 10, n / 10].map(|n| "bcdfghjklm".chars().nth(n).unwrap().to_string().repeat(3)).concat()
+            })
             .collect::<Vec<_>>()
             .join(" ")
     };

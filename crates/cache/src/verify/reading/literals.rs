@@ -70,7 +70,7 @@ impl<'t> Literals<'t> {
                 '-' | '/' | '−' | ':' => {
                     between || (after.is_ascii_digit() && "+*×÷=<>^(/".contains(before))
                 }
-                _ => false,
+                _ => is_symbol(char),
             };
             if is_sign {
                 self.signs.push(char);
@@ -78,6 +78,21 @@ impl<'t> Literals<'t> {
             before = char;
         }
     }
+}
+
+/// Whether a character says something by itself that no word says: a picture, an arrow, a sign of mathematics. To embedders
+/// that do not know it, it is the same as any other that they do not know.
+fn is_symbol(char: char) -> bool {
+    let is_of_writing = char.is_ascii()
+        || char.is_alphanumeric()
+        || char.is_whitespace()
+        || char.is_control()
+        // Marks on letters, punctuation, and what chooses how a character looks.
+        || matches!(char, '\u{ad}' | '\u{300}'..='\u{36f}' | '\u{2000}'..='\u{206f}' | '\u{3000}'..='\u{303f}')
+        || matches!(char, '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ff00}'..='\u{ff65}' | '\u{fffd}')
+        || "¡¿«»·".contains(char);
+    // Those stand beside numbers, and are read with them.
+    !is_of_writing && !"£€¥₹°".contains(char)
 }
 
 /// Whether a word is written as in a program, a path or an address.

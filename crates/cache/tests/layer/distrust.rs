@@ -1,0 +1,95 @@
+//! What a store or an index brings is looked at again, and what is too long is not looked at.
+
+use std::sync::{Arc, Mutex};
+
+use dashpot_cache::{CacheLayer, Entry, Index, Key, MemoryStore, Removal, Similar, Store, StoreError};
+use dashpot_core::{Embedding, Tenant};
+use http_body::Body;
+use tower::service_fn;
+
+use crate::support::{Model, cache, chat, completion, layer, read, tenant, whole, with};
+
+/// A store that has one answer to everything: the last.
+#[derive(Debug, Default)]
+struct Mixed(Mutex<Option<Arc<Entry>>>);
+
+impl Store for Mixed {
+    async fn get(&self, _: Key) -> Result<Option<Arc<Entry>>, StoreError> {
+        Ok(self.0.lock().unwrap().clone())
+    }
+
+    async fn put(&self, entry: Arc<Entry>) -> Result<(), StoreError> {
+        *self.0.lock().unwrap() = Some(entry);
+        Ok(())
+    }
+
+    async fn remove(&self, _: Removal) -> Result<(), StoreError> {
+        Ok(())
+    }
+}
+
+/// An index to which all questions are near.
+#[derive(Clone, Debug, Default)]
+struct Everything(Arc<Mutex<Vec<Key>>>);
+
+impl Index for Everything {
+    async fn insert(&self, entry: &Entry) -> Result<(), StoreError> {
+        self.0.lock().unwrap().push(entry.key);
+        Ok(())
+    }
+
+    async fn search(&self, _: Key, _: &[f32], _: usize) -> Result<Vec<Key>, StoreError> {
+        Ok(self.0.lock().unwrap().clone())
+    }
+
+    async fn remove(&self, _: Key, key: Key) -> Result<(), StoreError> {
+        self.0.lock().unwrap().retain(|known| *known != key);
+        Ok(())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_mixes_entries_up_gives_nobody_the_answer_of_another() {
+    let model = (0..3).fold(Model::default(), |model, n| model.then(whole(&completion(&n.to_string()))));
+    let layer = CacheLayer::new(Mixed::default(), tenant);
+    let cache = cache(&layer, &model);
+    read(&cache, chat("Why?", false)).await;
+    assert!(read(&cache, chat("Why?", false)).await.0.contains("hit"));
+    assert_eq!(read(&cache, chat("Why not?", false)).await.0, "dashpot; fwd=miss");
+    assert_eq!(read(&cache, with(chat("Why not?", false), "x-tenant", "other")).await.0, "dashpot; fwd=miss");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_index_that_mixes_partitions_up_gives_nobody_the_answer_of_another() {
+    let embedder = service_fn(async |texts: Vec<Arc<str>>| {
+        Ok::<_, std::convert::Infallible>(vec![Embedding::new(&[1.0]); texts.len()])
+    });
+    let model = (0..3).fold(Model::default(), |model, n| model.then(whole(&completion(&n.to_string()))));
+    let index = Everything::default();
+    let layer = layer().similar(Similar::new(embedder, "one", index.clone()));
+    let cache = cache(&layer, &model);
+    read(&cache, chat("Why is the sky blue?", false)).await;
+    let other = || chat("Hi, why is the sky blue?", false);
+    assert!(read(&cache, other()).await.0.contains("semantic"));
+    assert_eq!(read(&cache, with(other(), "x-tenant", "other")).await.0, "dashpot; fwd=miss");
+    assert_eq!(read(&cache, with(other(), "openai-project", "p")).await.0, "dashpot; fwd=miss");
+    // What is not in the store any more is forgotten when it is next proposed.
+    assert_eq!(index.0.lock().unwrap().len(), 3);
+    layer.handle().remove(Removal::Tenant(Tenant::new("acme").unwrap())).await.unwrap();
+    let only = with(other(), "cache-control", "only-if-cached");
+    assert_eq!(read(&cache, with(only, "x-tenant", "third")).await.0, "dashpot; detail=only-if-cached");
+    assert_eq!(index.0.lock().unwrap().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_that_is_too_long_passes_by_whole() {
+    let length = usize::try_from(chat("Why?", false).into_body().size_hint().exact().unwrap()).unwrap();
+    for (most, expected) in [(length, "dashpot; fwd=miss"), (length - 1, "dashpot; fwd=bypass")] {
+        let model = Model::default().then(whole(&completion("a"))).then(whole(&completion("b")));
+        let layer = CacheLayer::new(MemoryStore::new(1 << 20), tenant).max_request_bytes(most);
+        let cache = cache(&layer, &model);
+        assert_eq!(read(&cache, chat("Why?", false)).await.0, expected);
+        assert_eq!(read(&cache, chat("Why?", false)).await.0.contains("hit"), expected.contains("miss"));
+        assert!(model.asked().iter().all(|asked| asked.len() == length));
+    }
+}
