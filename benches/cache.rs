@@ -1,7 +1,10 @@
 //! What it takes to answer from the cache, beside a cache for any Tower service and the store alone; and to find what a
 //! similar question was among many.
 //!
-//! `cargo bench --bench cache --features peers` runs all rows; without `peers` only our own.
+//! `cargo bench --bench cache --features peers` also says whether time tells one tenant what another has asked, and runs all rows; without `peers` only our own.
+
+#[path = "cache/tenants.rs"]
+mod tenants;
 
 use std::{
     convert::Infallible,
@@ -234,5 +237,9 @@ fn main() {
     hits(&mut criterion, &runtime);
     misses(&mut criterion, &runtime);
     lookups(&mut criterion, &runtime);
+    // Not when it is only to be seen that all of it runs.
+    if std::env::args().any(|argument| argument == "--bench") {
+        tenants::report(&runtime);
+    }
     criterion.final_summary();
 }
