@@ -32,7 +32,7 @@ fn place(name: &str) -> Option<Place> {
         "dashpot-body" | "dashpot-wire" => Place::Foundation,
         "dashpot-testkit" => Place::Testkit,
         "dashpot-breaker" | "dashpot-cache" | "dashpot-deadline" | "dashpot-embed" | "dashpot-limit"
-        | "dashpot-sse" => Place::Feature,
+        | "dashpot-sse" | "dashpot-warm" => Place::Feature,
         "dashpot" => Place::Facade,
         "dashpot-workspace" => Place::Root,
         _ => return None,

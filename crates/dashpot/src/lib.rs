@@ -15,6 +15,8 @@ pub use dashpot_embed as embed;
 pub use dashpot_limit as limit;
 #[cfg(feature = "sse")]
 pub use dashpot_sse as sse;
+#[cfg(feature = "warm")]
+pub use dashpot_warm as warm;
 #[cfg(feature = "wire")]
 pub use dashpot_wire as wire;
 

@@ -1,0 +1,161 @@
+use std::{
+    fmt,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use bytes::Bytes;
+use dashpot_body::Head;
+use dashpot_core::Deadline;
+use http::{Request, Response};
+use http_body::Body;
+use tokio::sync::futures::OwnedNotified;
+use tower_service::Service;
+
+use crate::{
+    HttpIsCold, IsCold, NoReplay, Replay, ResponseBody, ResponseFuture, future::Exchange, permit::now,
+    upstream::Place, upstreams::Upstreams, waiting::Waiting,
+};
+
+/// A service that holds requests until their upstream is warm.
+///
+/// It decides in `call`. While its upstream is ready it is ready when the inner service is; otherwise at once, since a
+/// request has to come before anything is started.
+pub struct Warm<S, C = HttpIsCold, R = NoReplay> {
+    inner: S,
+    /// Whether the inner service has said so, and has not been called since.
+    is_ready: bool,
+    /// While something else is waited for: the upstream may become ready, or cold.
+    turned: Option<Pin<Box<OwnedNotified>>>,
+    shared: Shared<C, R>,
+}
+
+/// What a request needs of its layer.
+#[derive(Clone)]
+pub(crate) struct Shared<C, R> {
+    pub(crate) upstreams: Arc<Upstreams>,
+    pub(crate) is_cold: C,
+    pub(crate) replay: R,
+}
+
+impl<S, C, R> Warm<S, C, R> {
+    pub(crate) fn new(inner: S, upstreams: Arc<Upstreams>, is_cold: C, replay: R) -> Self {
+        Self { inner, is_ready: false, turned: None, shared: Shared { upstreams, is_cold, replay } }
+    }
+
+    /// Whether readiness is the inner service's: the upstream is ready, or each key has one of its own.
+    fn is_inner(&self) -> bool {
+        let upstreams = &self.shared.upstreams;
+        upstreams.default.word.load().is_open
+            || upstreams.keyed.is_some()
+            || upstreams.default.state().is_ready()
+    }
+}
+
+impl<S, C, R, ReqBody, ResBody> Service<Request<ReqBody>> for Warm<S, C, R>
+where
+    S: Service<Request<ReqBody>, Response = Response<ResBody>> + Clone,
+    C: IsCold<Response<ResBody>, S::Error> + Clone,
+    R: Replay<ReqBody> + Clone,
+    ReqBody: Body,
+    ResBody: Body<Data = Bytes>,
+{
+    type Response = Response<ResponseBody<ResBody, ResponseFuture<S, ReqBody, C, R>>>;
+    type Error = S::Error;
+    type Future = ResponseFuture<S, ReqBody, C, R>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        loop {
+            let is_inner = self.is_inner();
+            let upstreams = &self.shared.upstreams;
+            if is_inner || !upstreams.plan.while_cold.is_pending {
+                match self.inner.poll_ready(cx) {
+                    Poll::Ready(Ok(())) => {
+                        (self.is_ready, self.turned) = (true, None);
+                        return Poll::Ready(Ok(()));
+                    }
+                    Poll::Ready(Err(error)) if is_inner => {
+                        if self.shared.is_cold.is_cold(Err(&error)) {
+                            upstreams.default.unasked_lost();
+                        }
+                        self.turned = None;
+                        return Poll::Ready(Err(error));
+                    }
+                    // It is asked again when the upstream is warm.
+                    _ if !is_inner => {
+                        self.turned = None;
+                        return Poll::Ready(Ok(()));
+                    }
+                    _ => {}
+                }
+            } else {
+                upstreams.default.want();
+            }
+            // A new one each time it has been told: the state is looked at after it listens.
+            let default = &upstreams.default;
+            let turned = self.turned.get_or_insert_with(|| Box::pin(default.turned.clone().notified_owned()));
+            if turned.as_mut().poll(cx).is_ready() {
+                self.turned = None;
+            } else if self.is_inner() == is_inner {
+                return Poll::Pending;
+            }
+        }
+    }
+
+    #[inline]
+    fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
+        let is_ready = std::mem::take(&mut self.is_ready);
+        let upstreams = &self.shared.upstreams;
+        let own = match upstreams.own(&request) {
+            Ok(own) => own,
+            Err(rejection) => {
+                return ResponseFuture::refused(upstreams.refuse(rejection, request.headers()));
+            }
+        };
+        let upstream = own.as_ref().unwrap_or(&upstreams.default);
+        let permit = match upstream.enter() {
+            Some(permit) => permit,
+            None => {
+                let while_cold = &upstreams.plan.while_cold;
+                let deadline = Deadline::of(&request, now).map(Deadline::instant);
+                match upstream.place(while_cold, deadline) {
+                    Place::Passes(permit) => permit,
+                    Place::Waits(turn) => {
+                        let comments =
+                            while_cold.loading.as_ref().filter(|(_, wants)| wants(&Head::of(&request)));
+                        let comments = comments.map(|&(every, _)| every);
+                        let waiting =
+                            Waiting::new(turn, self.inner.clone(), request, self.shared.clone(), true);
+                        return ResponseFuture::waiting(waiting, comments);
+                    }
+                    Place::Refused(rejection) => {
+                        return ResponseFuture::refused(upstreams.refuse(rejection, request.headers()));
+                    }
+                }
+            }
+        };
+        if is_ready {
+            let exchange = Exchange::new(permit, &self.inner, &request, &self.shared, true);
+            ResponseFuture::admitted(self.inner.call(request), exchange)
+        } else {
+            let waiting = Waiting::admitted(permit, self.inner.clone(), request, self.shared.clone(), true);
+            ResponseFuture::waiting(waiting, None)
+        }
+    }
+}
+
+impl<S: Clone, C: Clone, R: Clone> Clone for Warm<S, C, R> {
+    fn clone(&self) -> Self {
+        Self { inner: self.inner.clone(), is_ready: false, turned: None, shared: self.shared.clone() }
+    }
+}
+
+impl<S: fmt::Debug, C, R> fmt::Debug for Warm<S, C, R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Warm")
+            .field("inner", &self.inner)
+            .field("upstreams", &self.shared.upstreams)
+            .finish_non_exhaustive()
+    }
+}
