@@ -3,6 +3,7 @@
 #[cfg(feature = "alloc")]
 pub mod alloc;
 pub mod body;
+pub mod cold_server;
 pub mod conformance;
 pub mod model_server;
 pub mod simulation;
