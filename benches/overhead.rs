@@ -23,6 +23,11 @@ use dashpot::{
     deadline::DeadlineLayer,
     limit::{LimitLayer, policy::Fixed},
     sse::{HeartbeatLayer, Mode, ModeLayer, PeekFirstLayer, SsePassthroughLayer},
+    warm::{
+        WarmLayer,
+        policy::Always,
+        starter::{Functions, StartError},
+    },
 };
 use futures_util::FutureExt;
 use http::{HeaderValue, Method, Request, Response, header};
@@ -117,7 +122,7 @@ fn read<B: Body<Data = Bytes>>(body: B) -> u64 {
 }
 
 /// Runs `row` for each service under test.
-fn rows(events: u32, row: &mut impl Row) {
+fn rows(events: u32, warm: &WarmLayer, row: &mut impl Row) {
     let upstream = Upstream { events };
     row.run("bare service", upstream);
     row.run(
@@ -153,6 +158,7 @@ fn rows(events: u32, row: &mut impl Row) {
     row.run("Limit", LimitLayer::new().layer(upstream));
     row.run("Limit, fixed", LimitLayer::with_policy(Fixed::new(100)).layer(upstream));
     row.run("Breaker", BreakerLayer::new().layer(upstream));
+    row.run("Warm", warm.layer(upstream));
     #[cfg(feature = "peers")]
     {
         row.run("tower ConcurrencyLimit", limits::tower(upstream, 100));
@@ -169,6 +175,15 @@ fn unreachable(error: BoxError) -> Infallible {
 fn runtime() -> tokio::runtime::Runtime {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
     runtime.expect("a runtime without I/O needs nothing")
+}
+
+/// A layer whose upstream is warm, and in use from the first request on: its task does not run any more.
+async fn warm() -> WarmLayer {
+    let starter = Functions::new(|_| async { Ok::<_, StartError>(()) });
+    let layer = WarmLayer::new(starter).policy(Always).ramp(Duration::ZERO, 1, 1);
+    layer.handle().warm();
+    assert!(layer.handle().subscribe().ready().await, "nothing keeps it from that");
+    layer
 }
 
 trait Row {
@@ -220,12 +235,13 @@ fn main() {
     }
 
     let runtime = runtime();
+    let warm = runtime.block_on(warm());
     let _entered = runtime.enter();
     let mut criterion = Criterion::default().configure_from_args();
     for events in [1, 100] {
         let mut group = criterion.benchmark_group(format!("overhead/{events} events"));
         group.throughput(Throughput::Elements(events.into()));
-        rows(events, &mut Time(group));
+        rows(events, &warm, &mut Time(group));
     }
     criterion.final_summary();
 }
@@ -262,6 +278,7 @@ fn main() {
     }
 
     let runtime = runtime();
+    let warm = runtime.block_on(warm());
     let _entered = runtime.enter();
-    rows(1000, &mut Count);
+    rows(1000, &warm, &mut Count);
 }

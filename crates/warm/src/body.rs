@@ -52,6 +52,14 @@ impl<B: Body, F> ResponseBody<B, F> {
         Self { kind: Kind::Refusal { words } }
     }
 
+    /// The inner service's body, if it is one.
+    pub(crate) fn into_held(self) -> Option<Guarded<B, Permit>> {
+        match self.kind {
+            Kind::Held { body } => Some(body),
+            Kind::Refusal { .. } | Kind::Loading { .. } => None,
+        }
+    }
+
     /// An event stream that begins now, and goes on as the answer does.
     pub(crate) fn loading(answer: F, every: Duration) -> Response<Self> {
         let loading = Box::pin(Loading::new(answer, every));

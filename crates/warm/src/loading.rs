@@ -5,12 +5,13 @@ use std::{
 };
 
 use bytes::Bytes;
+use dashpot_body::Guarded;
 use http::{Response, StatusCode, header};
 use http_body::{Body, Frame};
 use pin_project_lite::pin_project;
 use tokio::time::{Sleep, sleep};
 
-use crate::ResponseBody;
+use crate::{ResponseBody, permit::Permit};
 
 pin_project! {
     /// Comments until there is an answer, and then its events.
@@ -33,7 +34,7 @@ pin_project! {
         B: Body,
     {
         Waiting { #[pin] answer: F },
-        Passing { #[pin] body: ResponseBody<B, F> },
+        Passing { #[pin] body: Guarded<B, Permit> },
         Over,
     }
 }
@@ -63,11 +64,16 @@ where
         loop {
             let status = match this.state.as_mut().project() {
                 StateProjection::Waiting { answer } => match answer.poll(cx) {
-                    Poll::Ready(Ok(response)) if is_events(&response) => {
-                        this.state.set(State::Passing { body: response.into_body() });
-                        continue;
+                    Poll::Ready(Ok(response)) => {
+                        let (is_events, status) = (is_events(&response), response.status());
+                        match response.into_body().into_held() {
+                            Some(body) if is_events => {
+                                this.state.set(State::Passing { body });
+                                continue;
+                            }
+                            _ => status,
+                        }
                     }
-                    Poll::Ready(Ok(response)) => response.status(),
                     Poll::Ready(Err(_)) => StatusCode::BAD_GATEWAY,
                     Poll::Pending => {
                         if this.pause.as_mut().poll(cx).is_pending() {

@@ -51,6 +51,9 @@ pub(crate) struct Machine {
     is_prewarm: bool,
     closing: bool,
     recent: Recent,
+    /// What nine of ten recent starts took at the most, and what the shortest took.
+    usual: Option<Duration>,
+    shortest: Duration,
     counters: Counters,
 }
 
@@ -175,6 +178,8 @@ impl Machine {
             is_prewarm: false,
             closing: false,
             recent: Recent::new(16),
+            usual: None,
+            shortest: Duration::ZERO,
             counters: Counters::default(),
         }
     }
@@ -221,6 +226,11 @@ impl Machine {
     fn moment(&self, at: Instant) -> Moment {
         let since = at.saturating_duration_since(self.origin.at);
         Moment { at, unix: self.origin.unix + since }
+    }
+
+    /// From now on the policy wants this.
+    fn wishes(&mut self, now: Instant, keep: Keep) {
+        self.wish = (now, keep.early(self.usual.unwrap_or_default()));
     }
 
     /// Whether it should be warm although nobody waits for it.
@@ -316,6 +326,8 @@ impl Machine {
         let Attempt { began, started, probed, .. } = attempt;
         let start = Start { start: started - began, probe: probed - started, prime: now - probed };
         self.recent.add(start.total());
+        self.usual = self.recent.percentile(0.9);
+        self.shortest = self.recent.percentile(0.0).unwrap_or_default();
         self.counters.started(start);
         self.generation = self.generation.wrapping_add(1) & 0x7fff;
         (self.ready_at, self.counted) = (Some(now), now);

@@ -33,7 +33,8 @@ impl Machine {
         if load.is_none() && self.in_use {
             self.in_use = false;
             self.idle_since = Some(now);
-            self.wish = (now, self.policy.idle(self.moment(now)));
+            let keep = self.policy.idle(self.moment(now));
+            self.wishes(now, keep);
         }
     }
 
@@ -182,7 +183,7 @@ impl Machine {
         }
         // It has run out: asked once, since a wish for nothing has no successor.
         let later = self.policy.later(self.moment(now));
-        self.wish = (now, later);
-        later.next(Duration::ZERO).and_then(|next| now.checked_add(next))
+        self.wishes(now, later);
+        self.wish.1.next(Duration::ZERO).and_then(|next| now.checked_add(next))
     }
 }

@@ -134,13 +134,15 @@ impl Machine {
         } else {
             self.asked = true;
         }
-        self.wish = (now, self.policy.idle(self.moment(now)));
+        let keep = self.policy.idle(self.moment(now));
+        self.wishes(now, keep);
     }
 
     /// The policy may begin, though nobody has come.
     pub(crate) fn begin(&mut self, now: Instant) {
         if !self.in_use && self.idle_since.is_none() && self.phase == Phase::Cold {
-            self.wish = (now, self.policy.begin(self.moment(now)));
+            let keep = self.policy.begin(self.moment(now));
+            self.wishes(now, keep);
         }
     }
 

@@ -11,7 +11,7 @@ impl Machine {
     /// When it is likely to be ready: nine of ten recent starts took less, and so much of this one has passed. Of a first
     /// start nothing is known but how long it has taken: about as long again. From a second to two minutes.
     pub(crate) fn retry_after(&self, now: Instant) -> Duration {
-        let usual = self.recent.percentile(0.9);
+        let usual = self.usual;
         let since = |at: Instant| now.saturating_duration_since(at);
         let estimate = match self.phase {
             Phase::Starting(attempt) | Phase::Probing(attempt, _) | Phase::Priming(attempt) => {
@@ -29,7 +29,7 @@ impl Machine {
     /// Whether it can be ready by then: not if even the shortest of the recent starts would take longer.
     pub(crate) fn can_be_ready(&self, by: Instant, now: Instant) -> bool {
         let left = by.saturating_duration_since(now);
-        let shortest = self.recent.percentile(0.0).unwrap_or_default();
+        let shortest = self.shortest;
         !left.is_zero()
             && match self.phase {
                 Phase::Ramping { .. } | Phase::Warm | Phase::Sleeping { .. } => true,

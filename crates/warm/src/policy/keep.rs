@@ -28,6 +28,15 @@ impl Keep {
         Self { again: (from < until).then_some((from, until)), ..self }
     }
 
+    /// The same for what takes so long to start: it has to begin so much earlier.
+    #[must_use]
+    pub fn early(self, start: Duration) -> Self {
+        match self.again {
+            Some((from, until)) => Self::stay(self.stay).again(from.saturating_sub(start), until),
+            None => self,
+        }
+    }
+
     /// Whether it should be warm when so much time has passed.
     #[must_use]
     pub fn wants(&self, passed: Duration) -> bool {
@@ -74,6 +83,8 @@ mod tests {
         );
         assert_eq!(wanted(Keep::stay(secs(10)).again(secs(10), secs(12))), (0..12).collect::<Vec<_>>());
         assert_eq!(Keep::NONE.again(secs(5), secs(5)), Keep::NONE);
+        assert_eq!(wanted(keep.early(secs(4))), (0..10).chain(16..30).collect::<Vec<_>>());
+        assert_eq!(wanted(keep.early(secs(11))), (0..30).collect::<Vec<_>>());
         assert_eq!((Keep::FOREVER.next(secs(5)), Keep::FOREVER.wants(secs(u64::MAX / 2))), (None, true));
     }
 }

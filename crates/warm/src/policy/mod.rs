@@ -36,6 +36,9 @@ pub struct Moment {
 ///
 /// Idle is who has no request in flight and none that waits; it begins with the end of the last response body. Probes,
 /// primes and the policy's own starts are no use, or else it would keep itself warm.
+///
+/// A policy need not know how long a start takes: what should be warm again by some time is started so much earlier, by what
+/// nine of ten recent starts took at the most.
 pub trait Policy: fmt::Debug + Send {
     /// Nobody has asked for anything yet, and it is cold.
     fn begin(&mut self, now: Moment) -> Keep {
