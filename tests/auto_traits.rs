@@ -14,6 +14,7 @@ use dashpot::{
         self,
         resume::{Memory, MemoryStore, ResumeLayer},
     },
+    warm,
 };
 use http::{Request, Response, Uri};
 use http_body_util::Full;
@@ -94,6 +95,18 @@ fn breaker() {
     shared(&layer.handle());
     moved::<breaker::Breaker<Plain>>();
     check(&layer.fallback(Plain));
+}
+
+#[test]
+fn warm() {
+    let starter = warm::starter::Functions::new(|_| async { Ok::<_, warm::starter::StartError>(()) });
+    let layer = warm::WarmLayer::new(starter);
+    check(&layer);
+    check(&layer.clone().retry_cold());
+    shared(&layer.handle());
+    shared(&layer.keyed_handle());
+    shared(&layer.handle().subscribe());
+    moved::<warm::Warm<Plain>>();
 }
 
 #[test]

@@ -10,6 +10,10 @@ use dashpot::{
         HeartbeatLayer, ModeLayer, PeekFirstLayer, SsePassthroughLayer,
         resume::{Memory, MemoryStore, ResumeLayer, Store, StreamKey},
     },
+    warm::{
+        WarmLayer,
+        starter::{Functions, StartError},
+    },
     wire::dialect::Dialect,
 };
 use dashpot_testkit::conformance::Conformance;
@@ -46,6 +50,24 @@ async fn limit_around_sse() {
 async fn breaker_alone() {
     let layer = BreakerLayer::new();
     Conformance::new(|inner| layer.layer(inner)).check().await;
+}
+
+/// Per upstream, a warmer stands within a breaker and around a limit.
+#[tokio::test(start_paused = true)]
+async fn breaker_around_warm_around_limit_around_sse() {
+    let warm = WarmLayer::new(Functions::new(|_| async { Ok::<_, StartError>(()) }));
+    let handle = warm.handle();
+    handle.warm();
+    assert!(handle.subscribe().ready().await);
+    let stack = ServiceBuilder::new()
+        .layer(BreakerLayer::new())
+        .layer(warm)
+        .layer(LimitLayer::new())
+        .layer(SsePassthroughLayer::new());
+    Conformance::new(|inner| stack.service(inner))
+        .in_flight(move || handle.stats().in_flight.into())
+        .check()
+        .await;
 }
 
 /// The order of the gateway.

@@ -56,6 +56,8 @@ where
     B: Body<Data = Bytes>,
     F: Future<Output = Result<Response<ResponseBody<B, F>>, E>>,
 {
+    // Most bodies are none of these, and their loop stays short.
+    #[inline(never)]
     pub(crate) fn poll_frame(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,

@@ -148,6 +148,7 @@ impl Upstream {
 
     /// The last of those in flight may have gone, or there is room for one who waits.
     #[cold]
+    #[inline(never)]
     pub(crate) fn ended(self: &Arc<Self>) {
         self.with(now(), |_, _| ());
     }
