@@ -53,7 +53,7 @@ fn interval(random: &mut SmallRng) -> f64 {
         _ => (60.0, 30.0),
     };
     let part: f64 = random.random();
-    longest * (shortest / longest as f64).powf(part)
+    longest * f64::powf(shortest / longest, part)
 }
 
 fn calls(kind: Kind, interval: f64, random: &mut SmallRng) -> Vec<f64> {

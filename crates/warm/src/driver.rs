@@ -129,10 +129,15 @@ impl Driver {
 
 impl Drop for Driver {
     fn drop(&mut self) {
-        if !self.is_over
-            && let Some(upstream) = self.upstream.upgrade()
-        {
-            upstream.abandoned();
+        if self.is_over {
+            return;
+        }
+        let Some(upstream) = self.upstream.upgrade() else { return };
+        match self.running.take() {
+            // A starter that panics has not done its step, and those who wait need another driver.
+            Some((due, _)) if std::thread::panicking() => upstream.panicked(due),
+            // The runtime ends: another one may go on.
+            _ => upstream.abandoned(),
         }
     }
 }

@@ -9,7 +9,7 @@ use tower_layer::Layer;
 use crate::{
     CloneReplay, Handle, HttpIsCold, KeyedHandle, NoReplay, Observer, Warm,
     policy::{Budget, Policy},
-    rules::{Ramp, Rules},
+    rules::{AGES, Ramp, Rules},
     starter::Starter,
     upstreams::{Plan, Upstreams, WhileCold},
 };
@@ -41,7 +41,7 @@ impl<C, R> WarmLayer<C, R> {
     /// are those whose deadline even the shortest of the recent starts would not meet. Default: 64, 30 seconds.
     #[must_use]
     pub fn hold(self, max_waiting: u32, max_wait: Duration) -> Self {
-        self.with_cold(|cold| (cold.max_waiting, cold.max_wait) = (max_waiting, max_wait))
+        self.with_cold(|cold| (cold.max_waiting, cold.max_wait) = (max_waiting, max_wait.min(AGES)))
     }
 
     /// None waits: each is refused, and the first one starts the upstream.
@@ -101,19 +101,19 @@ impl<C, R> WarmLayer<C, R> {
     #[must_use]
     pub fn ramp(self, window: Duration, start: u32, target: u32) -> Self {
         assert!(0 < start && start <= target, "from {start} to {target} is no ramp");
-        self.with_rules(|rules| rules.ramp = Ramp { window, start, target })
+        self.with_rules(|rules| rules.ramp = Ramp { window: window.min(AGES), start, target })
     }
 
     /// A start has failed if it takes longer: start, probes and prime together. Default: 10 minutes.
     #[must_use]
     pub fn start_timeout(self, timeout: Duration) -> Self {
-        self.with_rules(|rules| rules.start_timeout = timeout)
+        self.with_rules(|rules| rules.start_timeout = timeout.min(AGES))
     }
 
     /// While it comes up it is asked again so soon after each probe that failed. Default: 200 ms.
     #[must_use]
     pub fn probe_every(self, pause: Duration) -> Self {
-        self.with_rules(|rules| rules.probe_every = pause)
+        self.with_rules(|rules| rules.probe_every = pause.min(AGES))
     }
 
     /// After a start that failed the next one begins about so much later, twice as long each time, up to `max`; a quarter
@@ -129,20 +129,20 @@ impl<C, R> WarmLayer<C, R> {
             !first.is_zero() && first <= max,
             "a wait of {first:?} is not more than 0 and at most {max:?}"
         );
-        self.with_rules(|rules| (rules.retry, rules.max_retry) = (first, max))
+        self.with_rules(|rules| (rules.retry, rules.max_retry) = (first.min(AGES), max.min(AGES)))
     }
 
     /// When nobody wants it warm it is put to [sleep](Starter::sleep), and stopped when it has slept for so long. Default:
     /// it is stopped at once.
     #[must_use]
     pub fn sleep(self, before_stop: Duration) -> Self {
-        self.with_rules(|rules| rules.sleep = Some(before_stop))
+        self.with_rules(|rules| rules.sleep = Some(before_stop.min(AGES)))
     }
 
     /// Before a stop it waits for so long until all bodies are over. Default: 5 minutes.
     #[must_use]
     pub fn drain(self, drain: Duration) -> Self {
-        self.with_rules(|rules| rules.drain = drain)
+        self.with_rules(|rules| rules.drain = drain.min(AGES))
     }
 
     /// Gives each key an upstream of its own: for each model that `key` tells apart. The [`Starter`] is told the key.

@@ -55,6 +55,8 @@ impl Ramp {
     }
 }
 
+/// No clock has to count further: thirty years.
+pub(crate) const AGES: Duration = Duration::from_secs(30 * 365 * 24 * 60 * 60);
 /// No start is believed to have worked before it has done so for this long: what is lost earlier counts as failed.
 pub(crate) const SETTLED: Duration = Duration::from_secs(10);
 /// How long it stays warm after [`warm`](crate::Handle::warm), whatever the policy says.

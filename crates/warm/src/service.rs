@@ -69,7 +69,8 @@ where
         loop {
             let is_inner = self.is_inner();
             let upstreams = &self.shared.upstreams;
-            if is_inner || !upstreams.plan.while_cold.is_pending {
+            let is_pending = !is_inner && upstreams.plan.while_cold.is_pending;
+            if !is_pending {
                 match self.inner.poll_ready(cx) {
                     Poll::Ready(Ok(())) => {
                         (self.is_ready, self.turned) = (true, None);
@@ -89,15 +90,18 @@ where
                     }
                     _ => {}
                 }
-            } else {
-                upstreams.default.want();
             }
-            // A new one each time it has been told: the state is looked at after it listens.
+            // A new one each time it has been told: the state is looked at, and the start asked for, after it listens.
             let default = &upstreams.default;
             let turned = self.turned.get_or_insert_with(|| Box::pin(default.turned.clone().notified_owned()));
             if turned.as_mut().poll(cx).is_ready() {
                 self.turned = None;
-            } else if self.is_inner() == is_inner {
+                continue;
+            }
+            if is_pending {
+                default.want();
+            }
+            if self.is_inner() == is_inner {
                 return Poll::Pending;
             }
         }

@@ -10,13 +10,7 @@ use pin_project_lite::pin_project;
 use tokio::time::{Sleep, sleep_until};
 use tower_service::Service;
 
-use crate::{
-    IsCold, Replay,
-    future::Exchange,
-    permit::{Permit, now},
-    queue::Turn,
-    service::Shared,
-};
+use crate::{IsCold, Replay, future::Exchange, permit::Permit, queue::Turn, service::Shared};
 
 pin_project! {
     /// A request that waits until its upstream is warm and it is its turn, and then for the inner service to be ready.
@@ -26,7 +20,7 @@ pin_project! {
     pub(crate) struct Waiting<S, B, C, R> {
         turn: Option<Turn>,
         #[pin]
-        late: Sleep,
+        late: Option<Sleep>,
         permit: Option<Permit>,
         inner: S,
         request: Option<Request<B>>,
@@ -50,7 +44,7 @@ impl<S, B, C, R> Waiting<S, B, C, R> {
         shared: Shared<C, R>,
         may_repeat: bool,
     ) -> Self {
-        let late = sleep_until(turn.until().into());
+        let late = Some(sleep_until(turn.until().into()));
         Self { turn: Some(turn), late, permit: None, inner, request: Some(request), shared, may_repeat }
     }
 
@@ -62,8 +56,15 @@ impl<S, B, C, R> Waiting<S, B, C, R> {
         shared: Shared<C, R>,
         may_repeat: bool,
     ) -> Self {
-        let late = sleep_until(now().into());
-        Self { turn: None, late, permit: Some(permit), inner, request: Some(request), shared, may_repeat }
+        Self {
+            turn: None,
+            late: None,
+            permit: Some(permit),
+            inner,
+            request: Some(request),
+            shared,
+            may_repeat,
+        }
     }
 }
 
@@ -82,7 +83,9 @@ where
             *this.permit = match Pin::new(&mut *turn).poll(cx) {
                 Poll::Ready(permit) => Some(permit),
                 Poll::Pending => {
-                    ready!(this.late.as_mut().poll(cx));
+                    if let Some(late) = this.late.as_mut().as_pin_mut() {
+                        ready!(late.poll(cx));
+                    }
                     turn.give_up()
                 }
             };

@@ -7,7 +7,10 @@ use std::{sync::atomic::Ordering::SeqCst, time::Duration};
 
 use common::{Model, SECOND, request};
 use dashpot_core::{Deadline, Rejection};
-use dashpot_warm::{WarmLayer, WarmState, policy::Never};
+use dashpot_warm::{
+    WarmLayer, WarmState,
+    policy::{Budget, Fixed, Never},
+};
 use http::{Response, StatusCode, header::RETRY_AFTER};
 use http_body_util::BodyExt;
 use tokio::{task::JoinSet, time::Instant};
@@ -91,6 +94,32 @@ async fn who_has_waited_for_as_long_as_it_may_is_refused() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn times_without_end_are_times() {
+    let ever = Duration::MAX;
+    let layer = |model: &Model| {
+        WarmLayer::new(model.starter(SECOND))
+            .hold(8, ever)
+            .ramp(ever, 1, 2)
+            .start_timeout(ever)
+            .retry(ever, ever)
+            .sleep(ever)
+            .drain(ever)
+            .policy(Fixed::new(ever))
+            .budget(Budget::new(ever, ever))
+    };
+    let model = Model::new();
+    let warm = layer(&model);
+    assert_eq!(warm.layer(model.service()).oneshot(request("/")).await.unwrap().status(), StatusCode::OK);
+    warm.handle().cool();
+    tokio::time::sleep(SECOND).await;
+    let model = Model::new();
+    model.fails.store(1, SeqCst);
+    let failed =
+        tokio::time::timeout(60 * SECOND, layer(&model).layer(model.service()).oneshot(request("/"))).await;
+    assert!(failed.is_err(), "it waits");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_deadline_ends_the_wait_and_one_that_no_start_has_ever_met_is_not_waited_for() {
     let model = Model::new();
     let layer = WarmLayer::new(model.starter(10 * SECOND));
@@ -163,6 +192,20 @@ async fn a_start_that_fails_is_tried_again_for_those_who_wait() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_starter_that_panics_has_failed_and_is_tried_again() {
+    let model = Model::new();
+    model.panics.store(2, SeqCst);
+    let layer = WarmLayer::new(model.starter(SECOND));
+    let answer = layer.layer(model.service()).oneshot(request("/")).await.unwrap();
+    assert_eq!(answer.status(), StatusCode::OK);
+    assert_eq!(
+        (model.count("start"), layer.handle().stats().failed),
+        (2, 1),
+        "the first, and the stop after it"
+    );
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_service_that_is_chosen_among_others_says_that_it_is_not_ready_and_starts() {
     let model = Model::new();
     let layer = WarmLayer::new(model.starter(10 * SECOND)).pending_while_cold();
@@ -174,6 +217,16 @@ async fn a_service_that_is_chosen_among_others_says_that_it_is_not_ready_and_sta
         tower::Service::call(ready, request("/")).await.unwrap()
     };
     assert_eq!((answer.status(), layer.handle().stats().held), (StatusCode::OK, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn it_asks_again_when_that_start_has_failed() {
+    let model = Model::new();
+    model.fails.store(3, SeqCst);
+    let layer = WarmLayer::new(model.starter(SECOND)).pending_while_cold();
+    let mut service = layer.layer(model.service());
+    tokio::time::timeout(60 * SECOND, service.ready()).await.unwrap().unwrap();
+    assert_eq!(model.count("start"), 4);
 }
 
 #[tokio::test(start_paused = true)]

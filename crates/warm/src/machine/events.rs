@@ -170,12 +170,4 @@ impl Machine {
         self.closing = true;
         self.cool(now, load);
     }
-
-    /// Whoever did a step is gone and has not said how it ended: it is another one from here on.
-    pub(crate) fn abandoned(&mut self) {
-        if let Some(due) = &mut self.step {
-            self.steps += 1;
-            due.id = self.steps;
-        }
-    }
 }

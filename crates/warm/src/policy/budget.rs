@@ -3,6 +3,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use crate::rules::AGES;
+
 /// How much time an upstream may be warm for nothing, within any period of some length. Hard: it is never passed.
 ///
 /// What was spent is kept in slices of a 24th of the period and comes back a slice at a time, never early.
@@ -26,7 +28,7 @@ impl Budget {
     #[must_use]
     pub fn new(max: Duration, per: Duration) -> Self {
         assert!(!per.is_zero(), "within no time nothing can be spent");
-        Self { max, per, slices: VecDeque::new(), spent: Duration::ZERO }
+        Self { max, per: per.min(AGES), slices: VecDeque::new(), spent: Duration::ZERO }
     }
 
     /// What is left at this moment.

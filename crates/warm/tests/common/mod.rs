@@ -29,6 +29,8 @@ pub(crate) struct Model {
     pub(crate) log: Arc<Mutex<Vec<String>>>,
     pub(crate) up: Arc<AtomicBool>,
     pub(crate) fails: Arc<AtomicU32>,
+    /// So many more steps panic.
+    pub(crate) panics: Arc<AtomicU32>,
     /// Ends the bodies of `/slow`.
     pub(crate) end: Trigger,
     bodies: Arc<Mutex<Vec<BodyProbe>>>,
@@ -49,6 +51,7 @@ impl Model {
             async move {
                 model.note(format!("start {key}"));
                 tokio::time::sleep(takes).await;
+                model.may_panic();
                 let fails = model.fails.load(SeqCst);
                 if fails > 0 {
                     model.fails.store(fails - 1, SeqCst);
@@ -69,8 +72,14 @@ impl Model {
         .stop(move |key| {
             let (model, key) = (stop.clone(), key.to_owned());
             async move {
-                assert_eq!(model.live(), 0, "stopped under a live body");
                 model.note(format!("stop {key}"));
+                model.may_panic();
+                // A body is over a moment before it is dropped.
+                let until = std::iter::repeat_with(|| model.live()).take(10_000);
+                for _ in until.take_while(|&live| live > 0) {
+                    tokio::task::yield_now().await;
+                }
+                assert_eq!(model.live(), 0, "stopped under a live body");
                 model.up.store(false, SeqCst);
                 Ok(())
             }
@@ -116,6 +125,14 @@ impl Model {
     /// How many there were at once at the most.
     pub(crate) fn peak(&self) -> u32 {
         self.peak.load(SeqCst)
+    }
+
+    fn may_panic(&self) {
+        let panics = self.panics.load(SeqCst);
+        if panics > 0 {
+            self.panics.store(panics - 1, SeqCst);
+            panic!("a starter that panics");
+        }
     }
 
     pub(crate) fn note(&self, what: String) {
