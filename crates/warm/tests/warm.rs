@@ -46,6 +46,56 @@ async fn it_stays_warm_from_the_end_of_the_last_body() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn of_a_request_that_comes_alone_the_end_is_known_to_the_moment() {
+    let model = Model::new();
+    let layer = WarmLayer::new(model.starter(SECOND)).policy(Fixed::new(60 * SECOND));
+    assert_eq!(ask(&layer, &model, "/").await, StatusCode::OK);
+    tokio::time::sleep(30 * SECOND).await;
+    let answer = layer.layer(model.service()).oneshot(request("/slow")).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(20_300)).await;
+    model.end.fire();
+    answer.into_body().collect().await.unwrap();
+    let ended = Instant::now();
+    let mut changes = layer.handle().subscribe();
+    while changes.state() == WarmState::Warm {
+        changes.changed().await;
+    }
+    assert_eq!(Instant::now() - ended, 60 * SECOND);
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_of_many_that_sees_it_gone_says_so_for_all() {
+    let model = Model::new();
+    let layer = WarmLayer::new(model.starter(SECOND)).retry_cold();
+    let slow = layer.layer(model.service()).oneshot(request("/slow")).await.unwrap();
+    tokio::time::sleep(20 * SECOND).await;
+    for _ in 0..3 {
+        assert_eq!(ask(&layer, &model, "/").await, StatusCode::OK);
+    }
+    model.up.store(false, SeqCst);
+    assert_eq!(ask(&layer, &model, "/").await, StatusCode::OK);
+    let stats = layer.handle().stats();
+    assert_eq!((stats.lost, stats.starts, stats.in_flight), (1, 2, 1));
+    drop(slow);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_expected_is_started_so_early_that_it_is_ready() {
+    let model = Model::new();
+    // Expected a tenth early: ten seconds, where a start takes twenty-two.
+    let layer = WarmLayer::new(model.starter(20 * SECOND)).policy(HybridHistogram::new().bins(600, SECOND));
+    let mut waits = Vec::new();
+    for _ in 0..6 {
+        let begin = Instant::now();
+        assert_eq!(ask(&layer, &model, "/").await, StatusCode::OK);
+        waits.push((Instant::now() - begin).as_secs());
+        tokio::time::sleep(100 * SECOND).await;
+    }
+    assert_eq!(waits, [22, 0, 0, 0, 0, 0]);
+    assert!(model.count("stop") >= 3, "between it is not warm");
+}
+
+#[tokio::test(start_paused = true)]
 async fn requests_one_after_the_other_keep_it_warm() {
     let model = Model::new();
     let layer = WarmLayer::new(model.starter(SECOND)).policy(Fixed::new(10 * SECOND));

@@ -3,7 +3,7 @@ use proptest::prelude::*;
 use super::world::{EVENTS, Event, World, secs};
 use crate::{
     WarmState,
-    machine::Step,
+    machine::{Arrival, Step},
     policy::{Always, Fixed, HybridHistogram, Never, Schedule, Window},
 };
 
@@ -197,4 +197,44 @@ fn what_a_policy_starts_for_nothing_is_counted() {
         world.happens(if world.next.due.is_some() { Event::Done } else { Event::Wake });
     }
     assert_eq!(world.machine.stats(world.now, world.load).useless_prewarms, 1);
+}
+
+#[test]
+fn nobody_overtakes_those_who_wait_even_if_there_is_room_that_nobody_has_seen() {
+    let mut world = World::new(Fixed::new(secs(1000)), None, None);
+    (0..2).for_each(|_| world.happens(Event::Arrive));
+    (0..3).for_each(|_| world.happens(Event::Done));
+    assert_eq!((world.load.in_flight, world.load.waiting), (1, 1));
+    assert_eq!(world.machine.arrives(world.now + secs(3), world.load), Arrival::Hold);
+}
+
+#[test]
+fn the_end_of_a_step_that_is_not_wanted_any_more_is_no_news() {
+    let mut world = World::new(Fixed::new(secs(1000)), None, None);
+    world.happens(Event::Warm);
+    let start = world.next.due.unwrap();
+    world.happens(Event::Cool);
+    let stop = world.next.due.unwrap();
+    assert_eq!((start.step, stop.step), (Step::Start, Step::Stop));
+    world.machine.finished(start.id, true, world.now);
+    assert_eq!(world.machine.advance(world.now, world.load).due, Some(stop));
+}
+
+#[test]
+fn what_is_lost_at_once_each_time_is_tried_less_and_less_often() {
+    let mut world = World::new(Fixed::new(secs(1000)), None, None);
+    world.happens(Event::Arrive);
+    let mut waits = Vec::new();
+    for _ in 0..4 {
+        while world.next.due.is_some() {
+            world.happens(Event::Done);
+        }
+        world.happens(Event::Lose);
+        waits.push((world.next.wake_at.unwrap() - world.now).as_secs_f64());
+        world.happens(Event::Arrive);
+        world.happens(Event::Wake);
+    }
+    for (wait, expected) in waits.into_iter().zip([1.0, 2.0, 4.0, 8.0]) {
+        assert!((0.75..=1.25).contains(&(wait / expected)), "{wait} is not about {expected}");
+    }
 }
