@@ -13,7 +13,7 @@ use bytes::Bytes;
 use dashpot_testkit::cold_server::{ColdServer, write_model};
 use dashpot_warm::{
     Handle, HttpIsCold, Replay, WarmLayer, WarmState,
-    policy::Fixed,
+    policy::{Fixed, Never},
     starter::{Ask, Http, Process},
 };
 use http::{Request, StatusCode, Uri};
@@ -76,7 +76,8 @@ impl World {
     fn starter(&self, boot: u64, inference: u64) -> Starter {
         let asks = Http::new(self.client.clone())
             .probe(Ask::get(self.uri("/health")))
-            .prime(Ask::post(self.uri("/infer"), |_| "{}".into()));
+            .prime(Ask::post(self.uri("/infer"), |_| "{}".into()))
+            .sleep(Ask::get(self.uri("/health")));
         let (port, model) = (self.port.to_string(), self.folder.path().join("model"));
         let command = move |_: &str| command(&port, &model, boot, inference);
         Arc::new(Process::new(command, asks).grace(Duration::from_secs(2)))
@@ -207,6 +208,24 @@ async fn killed_while_it_drains_it_is_cold_and_comes_back() {
     assert!(answer.await.unwrap().is_err(), "its connection broke");
     reaches(&handle, WarmState::Cold).await;
     is_gone(group).await;
+    assert_eq!(ask(&layer, &world).await, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn killed_in_its_sleep_it_is_cold_and_comes_back() {
+    let world = World::new();
+    let starter = world.starter(0, 1);
+    let layer = WarmLayer::new(starter.clone()).policy(Never).sleep(LONG);
+    assert_eq!(ask(&layer, &world).await, StatusCode::OK);
+    let handle = layer.handle();
+    reaches(&handle, WarmState::Sleeping).await;
+    let first = pid(&starter);
+    assert_eq!(ask(&layer, &world).await, StatusCode::OK);
+    assert_eq!(pid(&starter), first, "it was only woken");
+    reaches(&handle, WarmState::Sleeping).await;
+    kill_process(first, Signal::KILL).unwrap();
+    reaches(&handle, WarmState::Cold).await;
+    is_gone(first).await;
     assert_eq!(ask(&layer, &world).await, StatusCode::OK);
 }
 
