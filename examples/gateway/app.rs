@@ -25,6 +25,7 @@ use dashpot::{
         HeartbeatHandle, HeartbeatLayer, MetricsObserver, ModeHandle, ModeLayer, PeekFirstLayer,
         SsePassthroughLayer,
     },
+    warm::Handle as WarmHandle,
 };
 use http::{Request, Response, StatusCode, header};
 use metrics_exporter_prometheus::PrometheusHandle;
@@ -33,7 +34,7 @@ use tower::{Service, ServiceBuilder};
 
 use crate::{
     breaker, cache,
-    config::{self, Config},
+    config::{self, Config, Keep},
     exchange,
     intake::IntakeLayer,
     limit, metrics,
@@ -41,6 +42,7 @@ use crate::{
     proxy::Proxy,
     refusal::InWordsLayer,
     resume::{self, Resume},
+    warm,
 };
 
 /// An error event is far smaller. A first event that is larger is none, and need not be kept to be sure.
@@ -52,6 +54,7 @@ pub(crate) struct App {
     pub(crate) router: Router,
     model: ModelLayer,
     cache: Option<CacheHandle<MemoryStore>>,
+    warm: Option<WarmHandle>,
     draining: Arc<AtomicBool>,
 }
 
@@ -59,8 +62,13 @@ impl App {
     pub(crate) fn new(config: &Config) -> Result<Self, String> {
         let draining = Arc::new(AtomicBool::new(false));
         let metrics = metrics::install()?;
-        let model =
-            ModelLayer { limit: limit::layer(&config.limit), breaker: breaker::layer(&config.breaker) };
+        let warm = warm::layer(config)?;
+        let warm_handle = warm.as_ref().map(warm::Layer::handle);
+        if let Some(handle) = &warm_handle {
+            handle.follow_policy();
+        }
+        let (limit, breaker) = (limit::layer(&config.limit), breaker::layer(&config.breaker));
+        let model = ModelLayer { warm, limit, breaker };
         let heartbeat = HeartbeatLayer::new(config.sse.heartbeat());
         let resume = resume::new(&config.sse).map_err(|error| error.to_string())?;
         let mode = config.mode.layer();
@@ -69,19 +77,24 @@ impl App {
         let shown = Shown {
             metrics,
             model: model.clone(),
+            warm: warm_handle.clone(),
             heartbeats: heartbeat.handle(),
             resume: resume.clone(),
             modes: mode.handle(),
             cache: cache_handle.clone(),
         };
+        let awaited = warm_handle.clone().filter(|_| config.warm.keep == Keep::Always);
+        let readiness = (draining.clone(), awaited);
         let router = Router::new()
             .fallback_service(stack(config, heartbeat, resume, mode, cache, model.clone())?)
             .layer(middleware::from_fn(exchange::track))
             .route("/", get(async || Html(include_str!("page.html"))))
             .route("/healthz", get(async || "ok\n"))
-            .route("/readyz", get(ready).with_state(draining.clone()))
+            .route("/readyz", get(ready).with_state(readiness))
             .route("/metrics", get(render).with_state(shown));
-        Ok(Self { router, model, cache: cache_handle, draining })
+        // A server that we have not started is not ours to stop.
+        let warm = warm_handle.filter(|_| !config.warm.command.is_empty());
+        Ok(Self { router, model, cache: cache_handle, warm, draining })
     }
 
     /// What the next process may want to know of the upstream.
@@ -94,13 +107,18 @@ impl App {
         self.cache.clone()
     }
 
+    /// The model server's process, if it is ours.
+    pub(crate) fn process(&self) -> Option<WarmHandle> {
+        self.warm.clone()
+    }
+
     /// From now on `/readyz` sends new traffic elsewhere.
     pub(crate) fn drain(&self) {
         self.draining.store(true, Ordering::Relaxed);
     }
 }
 
-/// The layers, outermost first. Rate will stand before the cache, the queue behind it, and warm-up between breaker and SSE.
+/// The layers, outermost first. Rate will stand before the cache, and the queue behind it.
 ///
 /// - Heartbeats are outermost: they are the gateway's own, and must not pass for signs of the upstream's life.
 /// - Streams that can be resumed are next: who comes back is answered there, and not by the model.
@@ -110,6 +128,8 @@ impl App {
 /// - The deadline counts from the intake on what all others take. What is left is told to the upstream at the last moment.
 /// - The cache is behind the mode, so that it is asked in the mode that is wanted, and behind the deadline, which is each
 ///   caller's own where several wait for one call. What it answers takes no slot.
+/// - Who waits for a start of the upstream waits behind the cache, which needs none, and before the limit, whose slots are
+///   for those whom the upstream works for.
 /// - The breaker is within the limit: what it refuses takes a slot for no time.
 /// - SSE is behind both: it tells them when the first content of a stream came, how the stream ended, and what it used. The
 ///   other way round they would take a ping for content, and a broken stream for a good one.
@@ -168,9 +188,14 @@ fn deadline(config: &config::Deadline) -> Result<(DeadlineLayer, PassOnLayer), S
     Ok((deadline, pass_on))
 }
 
-async fn ready(State(draining): State<Arc<AtomicBool>>) -> (StatusCode, &'static str) {
+/// Whether this process is on its way out, and the upstream that is to be warm always.
+type Readiness = (Arc<AtomicBool>, Option<WarmHandle>);
+
+async fn ready(State((draining, awaited)): State<Readiness>) -> (StatusCode, &'static str) {
     if draining.load(Ordering::Relaxed) {
         (StatusCode::SERVICE_UNAVAILABLE, "draining\n")
+    } else if awaited.is_some_and(|upstream| !upstream.is_ready()) {
+        (StatusCode::SERVICE_UNAVAILABLE, "the upstream is not warm\n")
     } else {
         (StatusCode::OK, "ready\n")
     }
@@ -181,6 +206,7 @@ async fn ready(State(draining): State<Arc<AtomicBool>>) -> (StatusCode, &'static
 struct Shown {
     metrics: PrometheusHandle,
     model: ModelLayer,
+    warm: Option<WarmHandle>,
     heartbeats: HeartbeatHandle,
     resume: Option<Resume>,
     modes: ModeHandle,
@@ -190,6 +216,9 @@ struct Shown {
 async fn render(State(shown): State<Shown>) -> impl IntoResponse {
     limit::publish(&shown.model.limit.handle());
     breaker::publish(&shown.model.breaker);
+    if let Some(handle) = &shown.warm {
+        warm::publish(handle);
+    }
     counter!("gateway_heartbeats_total").absolute(shown.heartbeats.sent());
     if let Some(handle) = &shown.cache {
         cache::publish(handle);

@@ -10,6 +10,7 @@ mod sse;
 #[cfg(test)]
 mod tests;
 mod upstream;
+mod warm;
 
 use std::{
     ffi::OsString,
@@ -30,6 +31,7 @@ pub(crate) use self::{
     mode::Mode,
     sse::Sse,
     upstream::Upstream,
+    warm::{Keep, Server, Warm},
 };
 
 /// What stands before each variable's name.
@@ -55,6 +57,8 @@ pub(crate) struct Config {
     pub(crate) cache: Cache,
     #[serde(default)]
     pub(crate) deadline: Deadline,
+    #[serde(default)]
+    pub(crate) warm: Warm,
     #[serde(default)]
     pub(crate) limit: Limit,
     #[serde(default)]
@@ -113,6 +117,7 @@ impl Config {
             ("deadline.first_content_ms", self.deadline.first_content_ms),
             ("deadline.gap_ms", self.deadline.gap_ms),
             ("deadline.total_ms", self.deadline.total_ms),
+            ("warm.start_timeout_ms", self.warm.start_timeout_ms),
             ("limit.min", self.limit.min.into()),
             ("limit.max_wait_ms", self.limit.max_wait_ms),
             ("limit.baseline_ms", self.limit.baseline_ms.unwrap_or(1)),
@@ -131,6 +136,7 @@ impl Config {
         check_state_file("cache", self.cache.state_file.as_deref())?;
         self.cache.similar.check()?;
         self.deadline.header()?;
+        self.warm.check()?;
         self.limit.check()?;
         self.breaker.check()?;
         self.sse.check()?;

@@ -32,6 +32,7 @@ mod refusal;
 mod resume;
 mod serve;
 mod state;
+mod warm;
 
 fn main() -> ExitCode {
     let config = match config_path().and_then(|path| Config::load(&path, std::env::vars_os())) {
@@ -69,12 +70,16 @@ async fn run(config: Config) -> Result<(), String> {
     }
     let app = app::App::new(&config)?;
     let signals = serve::Signals::watch().map_err(|error| format!("cannot wait for signals: {error}"))?;
+    let process = app.process();
     let (limit, cache) = (app.limit(), app.cache().zip(config.cache.state_file.as_deref()));
     if let Some((cache, path)) = &cache {
         cache::restore(cache, path).await;
     }
     println!("gateway listening on http://{address}");
     let ended = serve::serve(listener, app, &config, signals).await;
+    if let Some(process) = process {
+        warm::stop(&process).await;
+    }
     if let Some(path) = &config.limit.state_file {
         state::write(path, &limit);
     }

@@ -1,4 +1,4 @@
-//! What only requests that a model has to work on pass: the limit, and within it the breaker.
+//! What only requests that a model has to work on pass: they wait until it is warm, and then pass the limit and the breaker.
 
 use std::{
     convert::Infallible,
@@ -7,18 +7,26 @@ use std::{
 };
 
 use axum::body::Body;
+use bytes::Bytes;
 use dashpot::{breaker::BreakerLayer, limit::LimitLayer, wire::dialect::Dialect};
-use http::{Request, Response};
+use http::{Request, Response, StatusCode};
+use http_body_util::{BodyExt, Full};
 use tower::{Layer, Service, ServiceBuilder, ServiceExt, util::BoxCloneSyncService};
+
+use crate::{refusal::Refusal, warm};
 
 /// The service that all of the stack further in makes.
 type Inner = BoxCloneSyncService<Request<Body>, Response<Body>, Infallible>;
 
-/// The limit and the breaker of one upstream.
+/// What stands around one upstream.
+///
+/// Whoever waits for a start waits outermost: they hold no slot, their wait is no slowness of the upstream, and one who
+/// leaves meanwhile no failure of it.
 ///
 /// The breaker is within the limit: what it refuses takes a slot for no time, and teaches the limit nothing.
 #[derive(Clone, Debug)]
 pub(crate) struct ModelLayer {
+    pub(crate) warm: Option<warm::Layer>,
     pub(crate) limit: LimitLayer,
     pub(crate) breaker: BreakerLayer,
 }
@@ -27,16 +35,27 @@ impl<S, B> Layer<S> for ModelLayer
 where
     S: Service<Request<Body>, Response = Response<B>, Error = Infallible> + Clone + Send + Sync + 'static,
     S::Future: Send + 'static,
-    B: http_body::Body<Data = bytes::Bytes, Error: Into<axum::BoxError>> + Send + 'static,
+    B: http_body::Body<Data = Bytes, Error: Into<axum::BoxError>> + Send + 'static,
 {
     type Service = Model;
 
     fn layer(&self, inner: S) -> Model {
         let guarded = ServiceBuilder::new().layer(&self.limit).layer(&self.breaker).service(inner.clone());
-        Model {
-            guarded: BoxCloneSyncService::new(
+        let guarded = match &self.warm {
+            Some(warm) => {
+                let warm = ServiceBuilder::new()
+                    .map_response(|response: Response<_>| response.map(Body::new))
+                    .layer(warm.clone())
+                    .map_request(|request: Request<Full<Bytes>>| request.map(Body::new))
+                    .service(guarded);
+                Guarded::Warmed(BoxCloneSyncService::new(warm))
+            }
+            None => Guarded::AlwaysThere(BoxCloneSyncService::new(
                 guarded.map_response(|response: Response<_>| response.map(Body::new)),
-            ),
+            )),
+        };
+        Model {
+            guarded,
             beside: BoxCloneSyncService::new(
                 inner.map_response(|response: Response<_>| response.map(Body::new)),
             ),
@@ -48,8 +67,15 @@ where
 /// wait for none, and how they fare says nothing about the model.
 #[derive(Clone, Debug)]
 pub(crate) struct Model {
-    guarded: Inner,
+    guarded: Guarded,
     beside: Inner,
+}
+
+#[derive(Clone, Debug)]
+enum Guarded {
+    AlwaysThere(Inner),
+    /// With the body in one piece, since it may have to be sent again.
+    Warmed(BoxCloneSyncService<Request<Full<Bytes>>, Response<Body>, Infallible>),
 }
 
 impl Service<Request<Body>> for Model {
@@ -65,7 +91,24 @@ impl Service<Request<Body>> for Model {
     fn call(&mut self, request: Request<Body>) -> Self::Future {
         // The intake has put it there, after it has read what is to be worked on.
         let is_for_a_model = request.extensions().get::<Dialect>().is_some();
-        let service = if is_for_a_model { &self.guarded } else { &self.beside };
-        Box::pin(service.clone().oneshot(request))
+        match &self.guarded {
+            Guarded::Warmed(warmed) if is_for_a_model => {
+                let warmed = warmed.clone();
+                Box::pin(async move {
+                    let refusal =
+                        Refusal::of(&request, StatusCode::BAD_REQUEST, "the request's body broke off");
+                    let (head, body) = request.into_parts();
+                    // The intake has read all of it: there is nothing to wait for, and mostly nothing to copy.
+                    match body.collect().await {
+                        Ok(body) => {
+                            warmed.oneshot(Request::from_parts(head, Full::new(body.to_bytes()))).await
+                        }
+                        Err(_) => Ok(refusal.into_response()),
+                    }
+                })
+            }
+            Guarded::AlwaysThere(there) if is_for_a_model => Box::pin(there.clone().oneshot(request)),
+            _ => Box::pin(self.beside.clone().oneshot(request)),
+        }
     }
 }

@@ -136,10 +136,12 @@ impl Service<Request<Body>> for Proxy {
                     Err(error) => {
                         tracing::warn!(cause = chain(&error), "no answer from the upstream");
                         if error.is_connect() {
-                            "the upstream cannot be reached"
-                        } else {
-                            "the upstream gave no answer"
+                            let why = "the upstream cannot be reached".into();
+                            let mut answer = Refusal { why, ..refusal }.into_response();
+                            answer.extensions_mut().insert(Unreachable);
+                            return Ok(answer);
                         }
+                        "the upstream gave no answer"
                     }
                 },
                 Err(error) => {
@@ -170,6 +172,10 @@ fn remove_hop_by_hop(headers: &mut HeaderMap) {
     headers.remove("keep-alive");
     headers.remove("proxy-connection");
 }
+
+/// Beside an answer of ours: no connection to the upstream could be opened, so that nothing of the request was sent.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Unreachable;
 
 /// Opens connections; `needs_tls` if some of them are to be https.
 pub(crate) fn connector(

@@ -32,11 +32,18 @@ impl Gateway {
 
     /// The same with other variables of the environment too, as in `("DASHPOT_GATEWAY_INTAKE__MAX_BODY_BYTES", "1024")`.
     pub(crate) fn with(upstream: &str, variables: &[(&str, &str)]) -> Self {
+        let upstream = ("DASHPOT_GATEWAY_UPSTREAM__BASE_URL", upstream);
+        let variables: Vec<_> = [upstream].into_iter().chain(variables.iter().copied()).collect();
+        Self::of(Path::new("examples/gateway/gateway.toml"), &variables)
+    }
+
+    /// Starts one with another configuration.
+    pub(crate) fn of(config: &Path, variables: &[(&str, &str)]) -> Self {
         let mut process = Command::new(example("gateway"))
-            .args(["--config", "examples/gateway/gateway.toml"])
+            .arg("--config")
+            .arg(config)
             .current_dir(env!("CARGO_MANIFEST_DIR"))
             .env("DASHPOT_GATEWAY_LISTEN", "127.0.0.1:0")
-            .env("DASHPOT_GATEWAY_UPSTREAM__BASE_URL", upstream)
             .env("RUST_LOG", "warn")
             .envs(variables.iter().copied())
             .stdin(Stdio::null())
@@ -108,13 +115,27 @@ pub(crate) fn example(name: &str) -> PathBuf {
         let (folder, profile) =
             if cfg!(debug_assertions) { ("debug", "dev") } else { ("release", "release") };
         let build = Command::new(env!("CARGO"))
-            .args(["build", "--quiet", "--locked", "--workspace", "--examples", "--profile", profile])
+            .args([
+                "build",
+                "--quiet",
+                "--locked",
+                "--workspace",
+                "--bins",
+                "--examples",
+                "--profile",
+                profile,
+            ])
             .current_dir(env!("CARGO_MANIFEST_DIR"))
             .status();
         assert!(build.expect("cargo runs").success(), "the examples cannot be built");
         target().join(folder).join("examples")
     });
     folder.join(name)
+}
+
+/// The simulated model server's program.
+pub(crate) fn model_server() -> PathBuf {
+    example("").join("../model-server")
 }
 
 /// A script of `tests/python`, with the packages of its `requirements.txt`.
