@@ -1,4 +1,5 @@
 mod partition;
+mod signs;
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -9,10 +10,13 @@ use self::partition::{Code, Partition};
 use super::Index;
 use crate::{Entry, Key, StoreError};
 
-/// An index in this process that looks at every question of a partition, each number in a byte.
+/// An index in this process that looks at every question of a partition: at the signs of its numbers first, then at the
+/// numbers, each in a byte, of some hundreds whose signs are the most like those that are looked for.
 ///
-/// Nothing is missed but what the rounding hides: of 100,000 questions of 384 numbers it takes about a millisecond to look
-/// at all. A question takes the bytes of its numbers and about 150 more.
+/// There is nothing to build and nothing to tune: what is added or removed is so at once, however many there are. Up to 256
+/// questions nothing is missed but what the rounding hides; of 100,000 real texts of 384 numbers, which take about a tenth of
+/// a millisecond, the nearest was never missed by 1600 others. A question takes the bytes of its numbers, an eighth as many
+/// for their signs, and about 150 more.
 #[derive(Debug)]
 pub struct FlatIndex {
     partitions: RwLock<HashMap<Key, Arc<RwLock<Partition>>>>,

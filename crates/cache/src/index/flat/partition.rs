@@ -5,14 +5,23 @@ use std::{
 
 use simsimd::SpatialSimilarity;
 
+use super::signs::Signs;
 use crate::Key;
 
-/// A direction with each of its numbers in a byte.
+/// For each entry that is wanted, so many are looked at closely. Of 64 for each of four, the nearest of 100,000 was missed by
+/// none of 1600 real texts; of 64 in all by three (`benches/index.rs`).
+const CLOSELY: usize = 64;
+
+/// As if no fewer were wanted.
+const WANTED: usize = 4;
+
+/// A direction with each of its numbers in a byte, and their signs.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Code {
     bytes: Vec<i8>,
     /// What one step of a byte is.
     step: f32,
+    signs: Vec<u64>,
 }
 
 impl Code {
@@ -21,7 +30,7 @@ impl Code {
         let step = if largest > 0.0 { largest / 127.0 } else { 1.0 };
         // Within -127 to 127 by the step.
         let bytes = vector.iter().map(|x| (x / step).round() as i8).collect();
-        Self { bytes, step }
+        Self { bytes, step, signs: Signs::of(vector) }
     }
 }
 
@@ -29,6 +38,7 @@ impl Code {
 #[derive(Debug, Default)]
 pub(super) struct Partition {
     dimensions: usize,
+    signs: Signs,
     codes: Vec<i8>,
     steps: Vec<f32>,
     keys: Vec<Key>,
@@ -53,11 +63,13 @@ impl Partition {
             let at = place * self.dimensions;
             self.codes[at..at + self.dimensions].copy_from_slice(&code.bytes);
             self.steps[place] = code.step;
+            self.signs.set(place, &code.signs);
             return false;
         }
         self.places.insert(key, self.keys.len());
         self.keys.push(key);
         self.steps.push(code.step);
+        self.signs.push(&code.signs);
         self.codes.extend_from_slice(&code.bytes);
         true
     }
@@ -67,6 +79,7 @@ impl Partition {
         // The last takes its place.
         self.keys.swap_remove(place);
         self.steps.swap_remove(place);
+        self.signs.swap_remove(place);
         let last = self.codes.len() - self.dimensions;
         self.codes.copy_within(last.., place * self.dimensions);
         self.codes.truncate(last);
@@ -75,14 +88,16 @@ impl Partition {
         }
     }
 
-    /// The keys of those nearest to `code`, the nearest first.
+    /// The keys of those nearest to `code`, the nearest first: of those whose signs are the most like its own.
     pub(super) fn nearest(&self, code: &Code, most: usize) -> Vec<Key> {
         if code.bytes.len() != self.dimensions || self.dimensions == 0 || most == 0 {
             return Vec::new();
         }
+        let places = self.signs.nearest(&code.signs, most.max(WANTED).saturating_mul(CLOSELY));
         // The least of the best is on top.
-        let mut best: BinaryHeap<Reverse<(Score, usize)>> = BinaryHeap::with_capacity(most + 1);
-        for (place, bytes) in self.codes.chunks_exact(self.dimensions).enumerate() {
+        let mut best: BinaryHeap<Reverse<(Score, usize)>> = BinaryHeap::with_capacity(most.min(places.len()) + 1);
+        for place in places {
+            let bytes = &self.codes[place * self.dimensions..][..self.dimensions];
             let Some(product) = i8::dot(bytes, &code.bytes) else { continue };
             let score = Score(product as f32 * self.steps[place]);
             if best.len() < most {
@@ -158,6 +173,27 @@ mod tests {
                 let n = left.iter().copied().find(|&n| key(n) == *found).unwrap();
                 prop_assert!((score(n) - score(left[place])).abs() < 0.03, "{} {}", score(n), score(left[place]));
             }
+        }
+    }
+
+    #[test]
+    fn what_was_added_is_found_among_thousands() {
+        let mut state = 1_u64;
+        let mut random = || {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            (state >> 40) as f32 / (1 << 24) as f32 - 0.5
+        };
+        let all: Vec<Vec<f32>> = (0..5000).map(|_| (0..96).map(|_| random()).collect()).collect();
+        let mut partition = Partition::default();
+        for (n, vector) in all.iter().enumerate() {
+            assert!(partition.insert(key(n), Code::of(vector)));
+        }
+        for n in (0..all.len()).step_by(3) {
+            partition.remove(key(n));
+        }
+        for (n, vector) in all.iter().enumerate() {
+            let is_found = partition.nearest(&Code::of(vector), 1) == [key(n)];
+            assert_eq!(is_found, n % 3 != 0, "{n}");
         }
     }
 
