@@ -14,9 +14,9 @@ use crate::{Entry, Key, StoreError};
 /// numbers, each in a byte, of some hundreds whose signs are the most like those that are looked for.
 ///
 /// There is nothing to build and nothing to tune: what is added or removed is so at once, however many there are. Up to 256
-/// questions nothing is missed but what the rounding hides; of 100,000 real texts of 384 numbers, which take about a tenth of
-/// a millisecond, the nearest was never missed by 1600 others. A question takes the bytes of its numbers, an eighth as many
-/// for their signs, and about 150 more.
+/// questions nothing is missed but what the rounding hides. Of more, the nearest could be missed if the signs of 256 others
+/// are more alike, which for vectors of hundreds of numbers that are near to each other is rare. A question takes the bytes of
+/// its numbers, an eighth as many for their signs, and about 150 more.
 #[derive(Debug)]
 pub struct FlatIndex {
     partitions: RwLock<HashMap<Key, Arc<RwLock<Partition>>>>,
