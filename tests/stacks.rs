@@ -23,6 +23,10 @@ use dashpot::{
         HeartbeatLayer, ModeLayer, PeekFirstLayer, SsePassthroughLayer,
         resume::{Memory, MemoryStore, ResumeLayer},
     },
+    warm::{
+        WarmLayer,
+        starter::{Functions, StartError},
+    },
 };
 use dashpot_testkit::{Trigger, body::Scripted};
 use http::{Request, Response, StatusCode, header};
@@ -430,4 +434,49 @@ async fn a_tonic_service_behind_a_cache_is_what_it_was() -> Result<(), Box<dyn s
     }
     assert_eq!(handle.stats(), dashpot::cache::Stats::default());
     Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_waits_for_a_start_holds_no_slot_of_a_limit_within_and_one_of_a_limit_around() {
+    let model = Model(&[CONTENT, "data: [DONE]\n\n"]);
+    let loading = || WarmLayer::new(Functions::new(|_| std::future::pending::<Result<(), StartError>>()));
+
+    let (limit, handle, _) = told();
+    let right = ServiceBuilder::new().layer(loading()).layer(limit).service(model.clone());
+    let waits = tokio::spawn(right.oneshot(chat()));
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert!(!waits.is_finished());
+    assert_eq!(handle.stats().in_flight, 0);
+
+    let (limit, handle, _) = told();
+    let wrong = ServiceBuilder::new().layer(limit).layer(loading()).service(model);
+    let waits = tokio::spawn(wrong.oneshot(chat()));
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert!(!waits.is_finished());
+    assert_eq!(handle.stats().in_flight, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_breaker_within_a_start_that_is_waited_for_knows_nothing_of_who_leaves_and_one_around_it_opens() {
+    let model = Model(&[CONTENT, "data: [DONE]\n\n"]);
+    let loading = || WarmLayer::new(Functions::new(|_| std::future::pending::<Result<(), StartError>>()));
+    let patience = Duration::from_secs(29);
+
+    let layer = breaker().0.silence(Duration::from_secs(10));
+    let handle = layer.handle();
+    let right = ServiceBuilder::new().layer(loading()).layer(layer).service(model.clone());
+    for _ in 0..3 {
+        assert!(tokio::time::timeout(patience, right.clone().oneshot(chat())).await.is_err());
+    }
+    assert_eq!(handle.stats().state, BreakerState::Closed);
+
+    // It takes them for clients who gave up an upstream that is silent.
+    let layer = breaker().0.silence(Duration::from_secs(10));
+    let handle = layer.handle();
+    let wrong = ServiceBuilder::new().layer(layer).layer(loading()).service(model);
+    for _ in 0..3 {
+        // The third is refused at once.
+        drop(tokio::time::timeout(patience, wrong.clone().oneshot(chat())).await);
+    }
+    assert_eq!(handle.stats().state, BreakerState::Open);
 }

@@ -94,7 +94,8 @@ impl Partition {
         }
         let places = self.signs.nearest(&code.signs, most.max(WANTED).saturating_mul(CLOSELY));
         // The least of the best is on top.
-        let mut best: BinaryHeap<Reverse<(Score, usize)>> = BinaryHeap::with_capacity(most.min(places.len()) + 1);
+        let mut best: BinaryHeap<Reverse<(Score, usize)>> =
+            BinaryHeap::with_capacity(most.min(places.len()) + 1);
         for place in places {
             let bytes = &self.codes[place * self.dimensions..][..self.dimensions];
             let Some(product) = i8::dot(bytes, &code.bytes) else { continue };
