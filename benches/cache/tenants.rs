@@ -1,6 +1,6 @@
 //! Whether how long a caller waits tells them what another tenant has asked.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use dashpot::{
     cache::{CacheLayer, FlatIndex, MemoryStore, Similar},
@@ -9,7 +9,7 @@ use dashpot::{
 use fastrand::Rng;
 use http::{HeaderValue, Request};
 use http_body_util::Full;
-use tokio::runtime::Runtime;
+use tokio::{runtime::Runtime, time::Instant};
 use tower::{Layer, service_fn};
 
 use super::{Upstream, answer, ask, tenant};
@@ -35,10 +35,8 @@ pub(crate) fn report(runtime: &Runtime) {
     let layer = CacheLayer::new(MemoryStore::new(1 << 30), tenant).similar(similar);
     let (mut service, handle) = (layer.layer(Upstream(answer())), layer.handle());
     let mut times: [Vec<Duration>; 2] = [const { Vec::new() }; 2];
-    let mut other = TRIALS;
-    for trial in 0..TRIALS {
+    for (trial, other) in (0..TRIALS).zip(TRIALS..) {
         let is_known = random.bool();
-        other += 1;
         let first = question("one", if is_known { trial } else { other });
         let second = question("another", trial);
         runtime.block_on(async {

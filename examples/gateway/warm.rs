@@ -60,11 +60,10 @@ pub(crate) fn layer(config: &Config) -> Result<Option<Layer>, String> {
     Ok(Some(layer.is_cold(Gone).retry_cold()))
 }
 
-fn asks(
-    upstream: &Upstream,
-    server: Server,
-    model: &str,
-) -> Result<Http<Client<HttpsConnector<HttpConnector>, Full<Bytes>>>, String> {
+/// Asks the upstream over connections of its own.
+type Asks = Http<Client<HttpsConnector<HttpConnector>, Full<Bytes>>>;
+
+fn asks(upstream: &Upstream, server: Server, model: &str) -> Result<Asks, String> {
     let (scheme, authority, path) = upstream.address()?;
     let https = proxy::connector(upstream, scheme == Scheme::HTTPS)?;
     let client = Client::builder(TokioExecutor::new())
