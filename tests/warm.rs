@@ -2,12 +2,7 @@
 
 mod support;
 
-use std::{
-    net::TcpListener,
-    path::Path,
-    process::Command,
-    time::{Duration, Instant},
-};
+use std::{net::TcpListener, path::Path, process::Command, time::Duration};
 
 use bytes::Bytes;
 use dashpot_testkit::model_server::{ColdStart, Config, ModelServer};
@@ -17,8 +12,6 @@ use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper_util::{client::legacy::Client, rt::TokioExecutor};
 use support::Gateway;
-
-const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A gateway that starts the model server itself, on `port`.
 fn gateway(port: u16, more: &[(&str, &str)]) -> Gateway {
@@ -73,12 +66,15 @@ fn children(pid: u32) -> Vec<u32> {
     all
 }
 
-fn until(what: &str, mut is_so: impl FnMut() -> bool) {
-    let begun = Instant::now();
-    while !is_so() {
-        assert!(begun.elapsed() < PATIENCE, "{what}");
-        std::thread::sleep(Duration::from_millis(20));
+/// Looks again and again, for half a minute.
+async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
+    for _ in 0..1500 {
+        if is_so().await {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
     }
+    panic!("{what}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -94,7 +90,7 @@ async fn who_comes_while_the_model_server_starts_is_answered_and_it_is_started_o
 
     // Whoever comes first after it is gone waits for the new one, and sees nothing of it.
     support::run(Command::new("kill").args(["-KILL", &model.to_string()]));
-    until("the old one is gone", || !children(gateway.pid()).contains(&model));
+    until("the old one is gone", async || !children(gateway.pid()).contains(&model)).await;
     assert_eq!(status(&gateway).await, StatusCode::OK);
     let started = children(gateway.pid());
     let [second] = started[..] else { panic!("{started:?}") };
@@ -103,18 +99,14 @@ async fn who_comes_while_the_model_server_starts_is_answered_and_it_is_started_o
     // It ends with the gateway.
     support::run(Command::new("kill").arg(gateway.pid().to_string()));
     assert!(gateway.wait().success());
-    until("it ends too", || !Path::new(&format!("/proc/{second}")).exists());
+    until("it ends too", async || !Path::new(&format!("/proc/{second}")).exists()).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_to_be_warm_always_is_started_at_once_and_the_gateway_is_ready_when_it_is() {
     let gateway = gateway(free_port(), &[("DASHPOT_GATEWAY_WARM__KEEP", "always")]);
     assert_eq!(readiness(&gateway).await, 503);
-    let begun = Instant::now();
-    while readiness(&gateway).await == 503 {
-        assert!(begun.elapsed() < PATIENCE);
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    until("it is ready", async || readiness(&gateway).await == 200).await;
     assert_eq!(status(&gateway).await, StatusCode::OK);
     assert_eq!(gateway.metric(r#"gateway_warm_requests_total{request="held"}"#), 0);
 }
@@ -131,11 +123,7 @@ async fn who_cannot_wait_is_refused_in_the_words_of_the_api_with_the_time_to_com
     let error: serde_json::Value = serde_json::from_slice(&body).expect("it is JSON");
     assert!(error["error"]["message"].is_string(), "{error}");
     // It has been started for whoever comes back.
-    let begun = Instant::now();
-    while status(&gateway).await != StatusCode::OK {
-        assert!(begun.elapsed() < PATIENCE);
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+    until("it is there", async || status(&gateway).await == StatusCode::OK).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
