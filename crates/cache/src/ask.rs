@@ -11,7 +11,7 @@ use std::{
 use tokio::time::timeout;
 use tower_service::Service;
 
-use crate::flight::BoxError;
+use crate::{flight::BoxError, now, quiet::Quiet};
 
 pub(crate) type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
@@ -36,18 +36,24 @@ where
     }
 }
 
-/// What `asked` says of this, if it says so in time; `who` it is, for the log.
+/// What `asked` says of this, if it says so in time; `who` it is, for the log, where `before` is how many failed since the last that
+/// was logged.
 pub(crate) async fn answer<Q>(
     asked: &dyn Ask<Q>,
     question: Q,
     limit: Duration,
-    who: &'static str,
+    (who, quiet): (&'static str, &Quiet),
 ) -> Option<bool> {
-    match timeout(limit, caught(async { asked.ask(question).await })).await {
+    let answered = match timeout(limit, caught(async { asked.ask(question).await })).await {
         Ok(Some(Ok(says))) => return Some(says),
-        Ok(Some(Err(error))) => tracing::warn!(%error, who, "it failed"),
-        Ok(None) => tracing::warn!(who, "it panicked"),
-        Err(_) => tracing::warn!(?limit, who, "it was too slow"),
+        other => other,
+    };
+    if let Some(before) = quiet.speaks(now()) {
+        match answered {
+            Ok(Some(Err(error))) => tracing::warn!(%error, before, who, "it failed"),
+            Ok(Some(Ok(_)) | None) => tracing::warn!(before, who, "it panicked"),
+            Err(_) => tracing::warn!(?limit, before, who, "it was too slow"),
+        }
     }
     None
 }

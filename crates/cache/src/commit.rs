@@ -7,6 +7,7 @@ use tokio::{runtime::Handle, time::timeout};
 
 use crate::{
     Entry, Keep, Key, Removal, Store, StoreError, answer,
+    ask::caught,
     control::Control,
     flight::{OnEnd, Recorded},
     key::{Asked, varies},
@@ -119,7 +120,9 @@ impl<St: Store> Commit<St> {
     async fn put(&self, mut entry: Entry) {
         let Shared { store, counters, similar, removals, .. } = &*self.shared;
         if let (Some(similar), Some(text), None) = (similar, &entry.text, &entry.embedding) {
-            entry.embedding = timeout(PATIENCE, similar.embed(&entry.tenant, text)).await.ok().flatten();
+            // One that panics takes nothing along: the answer is kept for the same question.
+            let embedding = caught(self.shared.embed(&**similar, &entry.tenant, text));
+            entry.embedding = timeout(PATIENCE, embedding).await.ok().flatten().flatten();
         }
         if removals.are_about(&entry, self.since) {
             return;
@@ -137,8 +140,10 @@ impl<St: Store> Commit<St> {
             return;
         }
         count(&counters.stored);
-        if let Some(similar) = similar {
-            drop(timeout(PATIENCE, similar.kept(&entry)).await);
+        if let Some(similar) = similar
+            && let Ok(Some(kept)) = timeout(PATIENCE, caught(similar.kept(&entry))).await
+        {
+            self.shared.indexed(kept);
         }
     }
 }

@@ -2,10 +2,11 @@
 
 use std::{sync::Arc, time::Duration};
 
+use dashpot_core::{Embedding, Tenant};
 use tokio::time::{Instant, timeout};
 
 use crate::{
-    Entry, Store, answer,
+    Entry, Store, StoreError, answer,
     ask::{self, caught},
     commit::Commit,
     control::Control,
@@ -59,11 +60,47 @@ impl<St: Store> Shared<St> {
         let budget = self.rules.similar_budget;
         match timeout(budget, caught(self.search(&**similar, &search, commit))).await {
             Ok(Some(found)) => return found,
-            Ok(None) => tracing::warn!("what looks for similar questions panicked"),
-            Err(_) => tracing::warn!(?budget, "similar questions were not found in time"),
+            ended => {
+                count(&self.counters.similar_failures);
+                if let Some(before) = self.counters.quiet.search.speaks(now()) {
+                    match ended {
+                        Ok(_) => tracing::warn!(before, "what looks for similar questions panicked"),
+                        Err(_) => tracing::warn!(before, ?budget, "similar questions were not found in time"),
+                    }
+                }
+            }
         }
-        count(&self.counters.similar_failures);
         None
+    }
+
+    /// What a text means, if the embedder can tell.
+    pub(crate) async fn embed(
+        &self,
+        similar: &dyn Tier,
+        tenant: &Tenant,
+        text: &Arc<str>,
+    ) -> Option<Embedding> {
+        match similar.embed(tenant, text).await {
+            Ok(embedding) => embedding,
+            Err(error) => {
+                count(&self.counters.similar_failures);
+                if let Some(before) = self.counters.quiet.embedder.speaks(now()) {
+                    tracing::warn!(%error, before, "the cache's embedder failed");
+                }
+                None
+            }
+        }
+    }
+
+    /// What came of asking the index.
+    pub(crate) fn indexed<T: Default>(&self, done: Result<T, StoreError>) -> T {
+        done.unwrap_or_else(|error| {
+            count(&self.counters.similar_failures);
+            if let Some(before) = self.counters.quiet.index.speaks(now()) {
+                tracing::warn!(cause = %error.cause(), before, "the cache's index failed");
+            }
+            T::default()
+        })
     }
 
     async fn search(
@@ -72,12 +109,14 @@ impl<St: Store> Shared<St> {
         search: &Search<'_>,
         commit: &mut Commit<St>,
     ) -> Option<Found> {
-        let embedding = similar.embed(&commit.tenant, &search.text).await?;
+        let embedding = self.embed(similar, &commit.tenant, &search.text).await?;
         let embedding = &*commit.embedding.insert(embedding);
         let partition = search.asked.partition;
         let mut best: Option<(Arc<Entry>, f32)> = None;
-        for key in similar.near(partition, embedding).await {
-            let Some(entry) = self.store.get(key).await.ok()? else {
+        for key in self.indexed(similar.near(partition, embedding).await) {
+            let entry =
+                self.store.get(key).await.inspect_err(|_| count(&self.counters.store_failures)).ok()?;
+            let Some(entry) = entry else {
                 similar.gone(partition, key).await;
                 continue;
             };
@@ -153,7 +192,13 @@ impl<St: Store> Shared<St> {
                 // It ends when the search does, but is counted by itself.
                 let spent = Instant::now().saturating_duration_since(search.start);
                 let left = self.rules.similar_budget.saturating_sub(spent);
-                ask::answer(verifier, candidate, left, "the cache's verifier").await
+                ask::answer(
+                    verifier,
+                    candidate,
+                    left,
+                    ("the cache's verifier", &self.counters.quiet.verifier),
+                )
+                .await
             }
             _ => None,
         };

@@ -122,7 +122,10 @@ impl Learning {
         let comparison = async move {
             let Explored { entry, score } = explored;
             let says = match comparison(&entry, question, fresh.as_ref()) {
-                Some(comparison) => ask::answer(&*judge, comparison, limit, "the cache's judge").await,
+                Some(comparison) => {
+                    ask::answer(&*judge, comparison, limit, ("the cache's judge", &counters.quiet.judge))
+                        .await
+                }
                 None => None,
             };
             match says {

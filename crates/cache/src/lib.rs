@@ -20,6 +20,7 @@ mod learning;
 #[cfg(feature = "metrics")]
 mod metrics;
 mod persist;
+mod quiet;
 mod removals;
 mod replay;
 mod request;

@@ -7,7 +7,7 @@ use moka::sync::Cache;
 use tower_service::Service;
 
 use crate::{
-    Entry, Index, Key, Learning,
+    Entry, Index, Key, Learning, StoreError,
     ask::{Ask, BoxFuture},
     feedback::Feedback,
     flight::BoxError,
@@ -96,11 +96,19 @@ const LONGEST: usize = 8 << 10;
 pub(crate) trait Tier: Send + Sync {
     fn id(&self) -> &str;
 
-    /// What a text means; `None` if it is too long, or the embedder failed.
-    fn embed<'a>(&'a self, tenant: &'a Tenant, text: &'a Arc<str>) -> BoxFuture<'a, Option<Embedding>>;
+    /// What a text means; `None` if it is too long.
+    fn embed<'a>(
+        &'a self,
+        tenant: &'a Tenant,
+        text: &'a Arc<str>,
+    ) -> BoxFuture<'a, Result<Option<Embedding>, BoxError>>;
 
     /// The keys of entries whose questions may be the same.
-    fn near<'a>(&'a self, partition: Key, embedding: &'a Embedding) -> BoxFuture<'a, Vec<Key>>;
+    fn near<'a>(
+        &'a self,
+        partition: Key,
+        embedding: &'a Embedding,
+    ) -> BoxFuture<'a, Result<Vec<Key>, StoreError>>;
 
     /// Whether a kept question is the same, and how far from being refused. Where something is learned, that decides, and this
     /// says only how similar it is.
@@ -113,7 +121,7 @@ pub(crate) trait Tier: Send + Sync {
     fn feedback(&self) -> &Feedback;
 
     /// An entry was kept.
-    fn kept<'a>(&'a self, entry: &'a Entry) -> BoxFuture<'a, ()>;
+    fn kept<'a>(&'a self, entry: &'a Entry) -> BoxFuture<'a, Result<(), StoreError>>;
 
     /// An entry is not there any more.
     fn gone(&self, partition: Key, key: Key) -> BoxFuture<'_, ()>;
@@ -130,42 +138,38 @@ where
         &self.id
     }
 
-    fn embed<'a>(&'a self, tenant: &'a Tenant, text: &'a Arc<str>) -> BoxFuture<'a, Option<Embedding>> {
+    fn embed<'a>(
+        &'a self,
+        tenant: &'a Tenant,
+        text: &'a Arc<str>,
+    ) -> BoxFuture<'a, Result<Option<Embedding>, BoxError>> {
         Box::pin(async move {
             if text.len() > LONGEST {
-                return None;
+                return Ok(None);
             }
             let name = (tenant.clone(), text.clone());
             if let Some(known) = self.known.get(&name) {
-                return known;
+                return Ok(known);
             }
             let mut embedder = self.embedder.clone();
-            let embedded = async {
-                poll_fn(|cx| embedder.poll_ready(cx)).await?;
-                embedder.call(vec![text.clone()]).await
-            };
-            match embedded.await {
-                Ok(embeddings) => {
-                    let embedding = embeddings.into_iter().next().flatten();
-                    self.known.insert(name, embedding.clone());
-                    embedding
-                }
-                Err(error) => {
-                    let error: BoxError = error.into();
-                    tracing::warn!(%error, "the cache's embedder failed");
-                    None
-                }
-            }
+            poll_fn(|cx| embedder.poll_ready(cx)).await.map_err(Into::into)?;
+            let embeddings = embedder.call(vec![text.clone()]).await.map_err(Into::into)?;
+            let embedding = embeddings.into_iter().next().flatten();
+            self.known.insert(name, embedding.clone());
+            Ok(embedding)
         })
     }
 
-    fn near<'a>(&'a self, partition: Key, embedding: &'a Embedding) -> BoxFuture<'a, Vec<Key>> {
+    fn near<'a>(
+        &'a self,
+        partition: Key,
+        embedding: &'a Embedding,
+    ) -> BoxFuture<'a, Result<Vec<Key>, StoreError>> {
         Box::pin(async move {
-            let found = self.index.search(partition, embedding.vector(), self.most).await;
-            found.unwrap_or_else(|error| {
-                tracing::warn!(cause = %error.cause(), "the cache's index failed");
-                Vec::new()
-            })
+            let mut keys = self.index.search(partition, embedding.vector(), self.most).await?;
+            // Each is looked up and verified while somebody waits.
+            keys.truncate(self.most);
+            Ok(keys)
         })
     }
 
@@ -194,12 +198,8 @@ where
         &self.feedback
     }
 
-    fn kept<'a>(&'a self, entry: &'a Entry) -> BoxFuture<'a, ()> {
-        Box::pin(async move {
-            if let Err(error) = self.index.insert(entry).await {
-                tracing::warn!(cause = %error.cause(), "the cache's index did not take a question");
-            }
-        })
+    fn kept<'a>(&'a self, entry: &'a Entry) -> BoxFuture<'a, Result<(), StoreError>> {
+        Box::pin(self.index.insert(entry))
     }
 
     fn gone(&self, partition: Key, key: Key) -> BoxFuture<'_, ()> {

@@ -1,6 +1,6 @@
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use crate::{find::Likeness, verify::Refused};
+use crate::{find::Likeness, quiet::Quiet, verify::Refused};
 
 /// How requests were answered.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -28,7 +28,7 @@ pub struct Stats {
     pub store_failures: u64,
     /// Similar questions that were not the same to what verifies; by which rule, [`refusals`](crate::Handle::refusals) tells.
     pub refused: u64,
-    /// Times that embedder and index were too slow, or panicked.
+    /// Times that embedder and index failed, were too slow, or panicked.
     pub similar_failures: u64,
     /// Times that the [verifier](crate::Similar::verifier) failed, was too slow, or panicked.
     pub verifier_failures: u64,
@@ -67,6 +67,18 @@ pub(crate) struct Counters {
     pub(crate) judged_wrong: AtomicU64,
     pub(crate) judge_failures: AtomicU64,
     refused: [AtomicU64; RULES + MORE.len()],
+    /// What was logged of those that fail, which they may do for each request.
+    pub(crate) quiet: Complaints,
+}
+
+/// Of whom there may be complaints.
+#[derive(Debug, Default)]
+pub(crate) struct Complaints {
+    pub(crate) search: Quiet,
+    pub(crate) embedder: Quiet,
+    pub(crate) index: Quiet,
+    pub(crate) verifier: Quiet,
+    pub(crate) judge: Quiet,
 }
 
 pub(crate) fn count(counter: &AtomicU64) {

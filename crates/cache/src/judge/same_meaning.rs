@@ -14,13 +14,16 @@ use crate::{flight::BoxError, verify::guard};
 /// A judge to whom an answer is right if it means the same to an embedder as the one that the upstream gives now, and the
 /// [guard] finds nothing said outright that differs: numbers, names, a yes and a no.
 ///
-/// Answers that are longer than the embedder reads are not judged. If those are wrong more often than others, what is learned
+/// Answers that are longer than the embedder reads, or than 16 KiB, are not judged. If those are wrong more often than others, what is learned
 /// says nothing about them.
 #[derive(Clone, Debug)]
 pub struct SameMeaning<E> {
     embedder: E,
     cosine: f32,
 }
+
+/// Longer ones, in bytes, are not judged: the guard reads where others wait, some milliseconds for as much as this.
+const LONGEST: usize = 16 << 10;
 
 impl<E> SameMeaning<E> {
     /// A judge by this embedder, such as the one of [`Similar`](crate::Similar), and with this cosine as the least: 0.9 is
@@ -54,6 +57,9 @@ where
     fn call(&mut self, asked: Comparison) -> Self::Future {
         let (mut embedder, least) = (self.embedder.clone(), self.cosine);
         Box::pin(async move {
+            if asked.kept_answer.len().max(asked.fresh_answer.len()) > LONGEST {
+                return Err("an answer is too long to be read here".into());
+            }
             if guard::check(&asked.kept_answer, &asked.fresh_answer).is_err() {
                 return Ok(false);
             }

@@ -93,3 +93,30 @@ async fn a_request_that_is_too_long_passes_by_whole() {
         assert!(model.asked().iter().all(|asked| asked.len() == length));
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_embedder_that_panics_takes_no_answer_along() {
+    let embedder = service_fn(async |texts: Vec<Arc<str>>| {
+        assert!(texts.is_empty(), "the embedder panics");
+        Ok::<_, std::convert::Infallible>(Vec::new())
+    });
+    let model = Model::default().then(whole(&completion("0")));
+    let cache = cache(&layer().similar(Similar::new(embedder, "one", Everything::default())), &model);
+    assert_eq!(read(&cache, chat("Why?", false)).await.0, "dashpot; fwd=miss");
+    assert!(read(&cache, chat("Why?", false)).await.0.ends_with("exact"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_an_index_that_proposes_too_much_only_so_many_are_looked_at() {
+    let embedder = service_fn(async |texts: Vec<Arc<str>>| {
+        Ok::<_, std::convert::Infallible>(vec![Embedding::new(&[1.0]); texts.len()])
+    });
+    let model = (0..10).fold(Model::default(), |model, n| model.then(whole(&completion(&n.to_string()))));
+    let layer = layer().similar(Similar::new(embedder, "one", Everything::default()));
+    let cache = cache(&layer, &model);
+    for n in 0..10 {
+        let before = layer.handle().stats().refused;
+        read(&cache, chat(&format!("Why are there {n}?"), false)).await;
+        assert_eq!(layer.handle().stats().refused - before, n.min(4));
+    }
+}
