@@ -4,6 +4,7 @@ mod asked;
 mod numbers;
 mod opposites;
 mod order;
+mod roles;
 
 use std::collections::BTreeSet;
 
@@ -36,18 +37,24 @@ pub(super) fn check_read(a: &Reading<'_>, b: &Reading<'_>, pairing: &Pairing) ->
     differ("sign", a.literals.signs != b.literals.signs)?;
     numbers::check((&a.words, &pairing.a_short), (&b.words, &pairing.b_short))?;
     if !(a.is_english && b.is_english) {
-        return differ("language", forms(&a.words) != forms(&b.words));
+        let is_same = forms(&a.words) == forms(&b.words) && a.letters().eq(b.letters());
+        return differ("language", !is_same);
     }
     differ("date", dates(&a.words) != dates(&b.words))?;
     differ("negation", denials(&a.words) != denials(&b.words))?;
     opposites::check(a, b, pairing)?;
     differ("scope", marked(&a.words, Mark::Scope) != marked(&b.words, Mark::Scope))?;
     differ("name", has_name(&a.words, &pairing.a) || has_name(&b.words, &pairing.b))?;
+    differ("name", has_accent(&a.words, &pairing.a) && has_accent(&b.words, &pairing.b))?;
     order::check(&a.words, &b.words)?;
     let lacks = |words: &[Word], is_paired: &[bool]| {
         Pairing::lacking(words, is_paired).any(|(_, word)| word.is_content)
     };
     let has_same_content = !lacks(&a.words, &pairing.a) && !lacks(&b.words, &pairing.b);
+    if has_same_content {
+        numbers::check_counts((&a.words, &pairing.a_short), (&b.words, &pairing.b_short))?;
+    }
+    roles::check(&a.words, &b.words, has_same_content)?;
     asked::check(&a.words, &b.words, has_same_content)
 }
 
@@ -81,6 +88,11 @@ fn denials(words: &[Word]) -> usize {
 /// Whether there is a name that the other text lacks.
 fn has_name(words: &[Word], is_paired: &[bool]) -> bool {
     Pairing::lacking(words, is_paired).any(|(_, word)| word.is_name && word.is_content)
+}
+
+/// Whether there is a word with letters that embedders do not know from others, and that the other text lacks.
+fn has_accent(words: &[Word], is_paired: &[bool]) -> bool {
+    Pairing::lacking(words, is_paired).any(|(_, word)| !word.form.is_ascii())
 }
 
 /// The words that carry content, by what makes them the same.

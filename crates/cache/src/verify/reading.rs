@@ -12,9 +12,12 @@ pub(super) use literals::Literals;
 
 #[derive(Debug)]
 pub(super) struct Reading<'t> {
+    text: &'t str,
     pub(super) words: Vec<Word>,
     pub(super) literals: Literals<'t>,
     pub(super) is_english: bool,
+    /// Whether there is a small word of English in it. Without, it could be of any language that is written so.
+    pub(super) has_small: bool,
 }
 
 #[derive(Debug)]
@@ -71,8 +74,24 @@ impl<'t> Reading<'t> {
             words.iter_mut().for_each(|word| word.is_name = is_mark(&word.form) && !word.is_digits());
         }
         drop_courtesy(text, &mut words);
+        letters(&mut words);
         let is_english = is_english(text, &words);
-        Self { words, literals: Literals::new(text), is_english }
+        let has_small = words.iter().any(|word| word.is(Mark::Stop));
+        Self { text, words, literals: Literals::new(text), is_english, has_small }
+    }
+}
+
+impl Reading<'_> {
+    /// All that is written but space and punctuation, whatever the case. Marks above and below letters are no letters to
+    /// Rust, and tell words apart in many languages.
+    pub(super) fn letters(&self) -> impl Iterator<Item = char> {
+        let is_said = |char: &char| {
+            !char.is_whitespace()
+                && !char.is_ascii_punctuation()
+                && !matches!(char, '\u{ad}' | '\u{2000}'..='\u{206f}' | '\u{3000}'..='\u{303f}' | '\u{feff}' | '\u{ff00}'..='\u{ff0f}' | '\u{ff1a}'..='\u{ff20}')
+                && !"¡¿«»·".contains(*char)
+        };
+        self.text.chars().flat_map(char::to_lowercase).filter(is_said)
     }
 }
 
@@ -116,8 +135,10 @@ fn split(text: &str, span: Range<usize>, starts_sentence: bool, words: &mut Vec<
         let (number, unit) = form.split_at(digits);
         let mut marks = LEXICON.marks(unit, &stem(unit));
         let is_unit = marks.any(|mark| matches!(mark, Mark::Unit(_) | Mark::Magnitude(_)));
-        if unit.is_empty() || matches!(unit, "st" | "nd" | "rd" | "th" | "s") || is_unit {
-            words.push(Word::new(span.start..span.start + digits, number.replace(',', ""), false));
+        // The 1990s are no year and no seconds.
+        let is_decade = unit == "s" && number.len() == 4;
+        if !is_decade && (unit.is_empty() || matches!(unit, "st" | "nd" | "rd" | "th" | "s") || is_unit) {
+            words.push(Word::new(span.start..span.start + digits, ungrouped(number), false));
             if is_unit {
                 words.push(Word::new(span.start + digits..span.end, unit.into(), false));
             }
@@ -151,19 +172,81 @@ fn split(text: &str, span: Range<usize>, starts_sentence: bool, words: &mut Vec<
     }
 }
 
-/// Whether it marks one thing, as `a1b2c3` does, or is longer than words are: those that are no words, embedders do not know
-/// from each other.
+/// Without the commas between groups of three digits. Any other comma is part of what is meant: `1,5` is not 15.
+fn ungrouped(number: &str) -> String {
+    let (whole, _) = number.split_once('.').unwrap_or((number, ""));
+    let mut groups = whole.split(',');
+    let is_first = groups.next().is_some_and(|first| (1..=3).contains(&first.len()));
+    if is_first && groups.all(|group| group.len() == 3) { number.replace(',', "") } else { number.to_owned() }
+}
+
+/// Whether it marks one thing, as `a1b2c3` does, or is longer than words are, or of another script: those that are no words,
+/// embedders do not know from each other. Nor do they know `é` from `e`, which in a word does not matter.
 fn is_mark(word: &str) -> bool {
-    word.len() > LONGEST_WORD || word.contains(|char: char| char.is_ascii_digit())
+    word.len() > LONGEST_WORD
+        || word.contains(|char: char| char.is_ascii_digit() || !is_latin(char))
+        || (!word.is_ascii() && word.chars().count() <= 3)
+}
+
+/// A letter of the Latin script, or what stands beside one.
+fn is_latin(char: char) -> bool {
+    let is_fraction_or_power = matches!(char, '²' | '³' | '¹' | '¼' | '½' | '¾');
+    char < '\u{250}' && !is_fraction_or_power
+        || matches!(char, '\u{1e00}'..='\u{1eff}' | '\u{fb00}'..='\u{fb06}' | '\u{2019}')
 }
 
 /// In bytes: longer ones of English are in records only.
 const LONGEST_WORD: usize = 40;
 
+/// `a` before one of these is no article but a letter: `subtract a from b`.
+const AFTER_A_THING: [&str; 10] = ["from", "to", "into", "and", "or", "by", "is", "than", "on", "in"];
+
+fn letters(words: &mut [Word]) {
+    for at in 0..words.len() {
+        let is_thing = words.get(at + 1).is_none_or(|next| AFTER_A_THING.contains(&&*next.form));
+        words[at].is_content |= is_thing && words[at].form == "a";
+    }
+}
+
 /// Whether capitals say nothing, since most words have them.
 fn is_title(words: &[Word]) -> bool {
     let letters: Vec<_> = words.iter().filter(|word| !word.is_digits()).collect();
     letters.len() >= 3 && letters.iter().filter(|word| word.is_name).count() * 10 > letters.len() * 6
+}
+
+/// Whether a word is courtesy wherever it stands. `Morning`, `small` or `all` are that beside one that is.
+fn is_courtesy(form: &str) -> bool {
+    matches!(
+        form,
+        "hi" | "hello"
+            | "hey"
+            | "hiya"
+            | "dear"
+            | "greetings"
+            | "please"
+            | "thanks"
+            | "thank"
+            | "cheers"
+            | "sorry"
+            | "apologies"
+            | "excuse"
+            | "pardon"
+            | "question"
+            | "wondering"
+            | "wondered"
+            | "curious"
+            | "kindly"
+            | "appreciated"
+            | "regards"
+    )
+}
+
+/// `Good morning` opens a letter; `in the morning` says when.
+fn is_greeting(words: &[Word], at: usize) -> bool {
+    words[at].form == "good"
+        && words
+            .get(at + 1)
+            .is_some_and(|next| matches!(&*next.form, "morning" | "afternoon" | "evening" | "day"))
 }
 
 /// Takes off a first clause of nothing but courtesy, and marks later courtesy as saying nothing.
@@ -174,7 +257,7 @@ fn drop_courtesy(text: &str, words: &mut Vec<Word>) {
         if !is_polite(&words[at]) {
             break;
         }
-        has_courtesy |= words[at].is(Mark::Courtesy);
+        has_courtesy |= is_courtesy(&words[at].form) || is_greeting(words, at);
         let gap =
             words.get(at + 1).map_or("", |next| text.get(words[at].span.end..next.span.start).unwrap_or(""));
         let closes = gap.contains([',', ':', '!', '.', ';', '\n', '-', '–', '—']);
@@ -200,5 +283,6 @@ fn is_english(text: &str, words: &[Word]) -> bool {
         letters.fold((0_usize, 0), |(all, latin), char| (all + 1, latin + usize::from(char.is_ascii())));
     let foreign = words.iter().filter(|word| LEXICON.is_foreign(&word.form)).count();
     let english = words.iter().filter(|word| word.is(Mark::Stop) && !LEXICON.is_foreign(&word.form)).count();
-    latin * 10 >= all * 9 && (foreign == 0 || english > foreign)
+    // English has hardly a word with other letters, and hardly a sentence without a small word.
+    latin * 10 >= all * 9 && (foreign == 0 || english > foreign) && (latin == all || english > 0)
 }

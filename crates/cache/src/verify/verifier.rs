@@ -108,7 +108,10 @@ impl Verify {
                 let dilution = (words as f32 / FEW_WORDS).max(1.0);
                 Score::of("addition", 1.0 - (1.0 - cosine) * dilution, self.added)
             }
-            Alignment::Replaced(_) | Alignment::Reworded(_) if tokens.0.is_none() || tokens.1.is_none() => {
+            // Words of a language that is not known are not known to the embedder.
+            Alignment::Replaced(_) | Alignment::Reworded(_)
+                if tokens.0.is_none() || tokens.1.is_none() || !a.has_small || !b.has_small =>
+            {
                 Score::of("addition", cosine, self.added)
             }
             Alignment::Replaced(closeness) => Score::of("alignment", closeness, self.replaced),

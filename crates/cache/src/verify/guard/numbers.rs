@@ -48,6 +48,17 @@ pub(super) fn check(a: (&[Word], &[bool]), b: (&[Word], &[bool])) -> Result<(), 
     Ok(())
 }
 
+/// Whether each number is there as often as in the other text, which says nothing else: `2 plus 2` and `2 plus 2 plus 2`.
+pub(super) fn check_counts(a: (&[Word], &[bool]), b: (&[Word], &[bool])) -> Result<(), Refused> {
+    let [a, b] = [a, b].map(|words| {
+        let strict = amounts(words).into_iter().filter(|amount| !amount.is_loose);
+        let mut values: Vec<_> = strict.map(|amount| amount.value).collect();
+        values.sort_unstable();
+        values
+    });
+    if a == b { Ok(()) } else { Err(Refused::by("number")) }
+}
+
 /// What has a unit, with it; years are left out, since an age may be said without them.
 fn units(amounts: &[Amount<'_>], others: &BTreeSet<String>) -> BTreeSet<(String, usize)> {
     let shared = amounts.iter().filter(|amount| others.contains(&amount.value));
@@ -67,6 +78,9 @@ fn amounts<'w>((words, is_short): (&'w [Word], &[bool])) -> Vec<Amount<'w>> {
             at += 1;
             continue;
         };
+        if is_part(words, at) {
+            number.insert(0, '/');
+        }
         let is_loose = words[at].form == "one";
         at += 1;
         // `twenty-five`, `two hundred thousand`.
@@ -93,10 +107,21 @@ fn amounts<'w>((words, is_short): (&'w [Word], &[bool])) -> Vec<Amount<'w>> {
 }
 
 fn value(word: &Word) -> Option<String> {
-    if word.is_digits() && word.form.chars().all(|char| char.is_ascii_digit() || char == '.') {
+    if word.is_digits() && word.form.chars().all(|char| char.is_ascii_digit() || matches!(char, '.' | ',')) {
         return Some(canonical(&word.form));
     }
-    spelled(word).map(|number| number.to_string())
+    // `A hundred`; `k` and `m` count what is before them.
+    let alone = magnitude(word).filter(|_| word.form.len() > 3).map(|times| times.to_string());
+    spelled(word).map(|number| number.to_string()).or(alone)
+}
+
+/// A `third of` something is a part of it.
+fn is_part(words: &[Word], at: usize) -> bool {
+    let is = |at: Option<usize>, forms: &[&str]| {
+        at.and_then(|at| words.get(at)).is_some_and(|word| forms.contains(&&*word.form))
+    };
+    let is_ordinal = words[at].form.ends_with("th") || words[at].form == "third";
+    is_ordinal && is(at.checked_sub(1), &["a", "one"]) && is(Some(at + 1), &["of"])
 }
 
 fn spelled(word: &Word) -> Option<u32> {
@@ -124,13 +149,16 @@ fn is_currency(word: &Word) -> bool {
     matches!(&*word.form, "£" | "$" | "€" | "¥" | "₹" | "gbp" | "usd" | "eur" | "jpy" | "inr")
 }
 
-/// Digits without the zeros that say nothing. Two points or more are a version or an address: as it is.
+/// Digits without the zeros that say nothing. Two points or more are a version or an address: as it is. So is a point with more
+/// than zeros behind it, for `3.10` may be a version, and more than a leading zero: those are of a code.
 fn canonical(digits: &str) -> String {
-    if digits.matches('.').count() > 1 {
+    if digits.matches('.').count() > 1 || digits.starts_with("00") {
         return digits.to_owned();
     }
-    let digits =
-        if digits.contains('.') { digits.trim_end_matches('0').trim_end_matches('.') } else { digits };
+    let digits = digits
+        .split_once('.')
+        .filter(|(_, fraction)| fraction.bytes().all(|digit| digit == b'0'))
+        .map_or(digits, |(whole, _)| whole);
     let digits = digits.trim_start_matches('0');
     match digits.as_bytes().first() {
         None => "0".to_owned(),

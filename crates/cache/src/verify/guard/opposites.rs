@@ -9,6 +9,21 @@ use super::super::{
     reading::{Reading, Word},
 };
 
+/// What begins words that are opposites.
+const PREFIX_PAIRS: [(&str, &str); 12] = [
+    ("hyper", "hypo"),
+    ("pre", "post"),
+    ("over", "under"),
+    ("up", "down"),
+    ("in", "out"),
+    ("inter", "intra"),
+    ("macro", "micro"),
+    ("max", "min"),
+    ("in", "de"),
+    ("im", "ex"),
+    ("en", "de"),
+    ("mono", "poly"),
+];
 /// What turns a word into its opposite.
 const PREFIXES: [&str; 9] = ["un", "in", "im", "il", "ir", "dis", "non", "de", "mis"];
 
@@ -20,19 +35,24 @@ pub(super) fn check(a: &Reading<'_>, b: &Reading<'_>, pairing: &Pairing) -> Resu
     if a_only.is_other_kind(&b_only) {
         return Err(Refused::by("kind"));
     }
+    if a_only.has_other_unit(&b_only) {
+        return Err(Refused::by("unit"));
+    }
     Ok(())
 }
 
 /// What is known of the words that the other text lacks.
+#[derive(Default)]
 struct Only<'w> {
     axes: BTreeSet<(usize, bool)>,
     kinds: BTreeSet<(usize, usize)>,
+    units: BTreeSet<usize>,
     stems: BTreeSet<&'w str>,
 }
 
 impl<'w> Only<'w> {
     fn new(words: &'w [Word], is_paired: &[bool]) -> Self {
-        let mut only = Self { axes: BTreeSet::new(), kinds: BTreeSet::new(), stems: BTreeSet::new() };
+        let mut only = Self::default();
         for (at, word) in words.iter().enumerate() {
             if is_paired[at] {
                 continue;
@@ -42,6 +62,7 @@ impl<'w> Only<'w> {
                 match mark {
                     Mark::Axis(axis, side) => only.axes.insert((*axis, *side)),
                     Mark::Kind(kind, thing) => only.kinds.insert((*kind, *thing)),
+                    Mark::Unit(unit) => only.units.insert(*unit),
                     _ => false,
                 };
             }
@@ -60,7 +81,17 @@ impl<'w> Only<'w> {
             let bare = |prefix: &&str| stem.strip_prefix(prefix).filter(|bare| bare.len() >= 3);
             PREFIXES.iter().filter_map(bare).any(|bare| other.stems.contains(bare))
                 || stem.strip_suffix("less").is_some_and(|bare| other.stems.contains(bare))
+                || PREFIX_PAIRS.iter().flat_map(|(a, b)| [(a, b), (b, a)]).any(|(prefix, opposite)| {
+                    stem.strip_prefix(prefix)
+                        .filter(|bare| bare.len() >= 3)
+                        .is_some_and(|bare| other.stems.contains(&*format!("{opposite}{bare}")))
+                })
         })
+    }
+
+    /// Each has a unit that the other has not: what is asked for in metres is not asked for in feet.
+    fn has_other_unit(&self, other: &Self) -> bool {
+        !self.units.is_empty() && !other.units.is_empty() && self.units.is_disjoint(&other.units)
     }
 
     /// Each has a thing of one kind that the other has not.

@@ -92,7 +92,9 @@ fn neighbours(words: &[Word]) -> HashMap<(String, String), Vec<&str>> {
     let (mut last, mut between) = (None, Vec::new());
     for word in words {
         if !word.is_content {
-            between.push(&*word.form);
+            if !matches!(&*word.form, "a" | "an" | "the") {
+                between.push(&*word.form);
+            }
             continue;
         }
         let thing = key(word);

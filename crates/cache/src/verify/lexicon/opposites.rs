@@ -111,12 +111,41 @@ pub(super) const AXES: &[(&str, &str)] = &[
     ("wet", "dry"),
     ("raw", "cooked"),
     ("married", "unmarried divorced widowed"),
+    ("tall taller tallest", "short shorter shortest"),
+    ("thick thicker thickest", "thin thinner thinnest"),
+    ("deep deeper deepest", "shallow shallower shallowest"),
+    ("wide wider widest broad broader broadest", "narrow narrower narrowest"),
+    ("loud louder loudest noisy noisier", "quiet quieter quietest silent"),
+    ("near nearer nearest close closer closest", "far farther farthest further furthest distant"),
+    ("tight tighter", "loose looser"),
+    ("tighten", "loosen"),
+    ("sharp sharper", "blunt dull"),
+    ("rough rougher", "smooth smoother"),
+    ("clean cleaner", "dirty dirtier"),
+    ("sweet sweeter", "sour bitter"),
+    ("soft softer", "hard harder firm"),
+    ("freeze frozen froze", "thaw melt defrost"),
+    ("pause suspend", "resume continue"),
+    ("polite friendly kind", "rude impolite angry"),
+    ("present attend attended", "absent miss missed"),
+    ("victory win", "defeat"),
+    ("simple", "complex complicated"),
+    ("singular", "plural"),
+    ("ancient", "modern"),
+    ("optional", "mandatory compulsory required obligatory"),
+    ("visible", "invisible hidden"),
+    ("lighten brighten", "darken dim"),
+    ("minimise minimize", "maximise maximize"),
+    ("sunrise dawn", "sunset dusk"),
+    ("possible", "impossible"),
 ];
 
 /// Kinds of which one thing is not another: a text about one of a kind is not about another of it.
 pub(super) const KINDS: &[&str] = &[
     // How many of them.
-    "all/every/each/entire/whole/both some/few half most",
+    "all/every/each/entire/whole/both some/few half quarter most any",
+    "first second third fourth fifth sixth seventh eighth ninth tenth last/final next",
+    "always/constantly often/frequently/usually sometimes/occasionally rarely/seldom/hardly",
     // Where and when, by the small words.
     "in/inside/within near/beside behind above/over/on below/under/beneath outside between",
     "before during/while after since until/till",
@@ -155,7 +184,8 @@ pub(super) const KINDS: &[&str] = &[
     "bronze silver gold platinum diamond",
     // Languages and nations.
     "english french german spanish italian portuguese dutch polish russian chinese japanese korean arabic hindi turkish
-     greek swedish norwegian danish finnish welsh scottish irish american british canadian australian indian mexican
+     bengali tamil telugu urdu punjabi marathi thai vietnamese hebrew persian/farsi swahili zulu malay latin czech hungarian
+     romanian bulgarian serbian croatian ukrainian catalan basque icelandic greek swedish norwegian danish finnish welsh scottish irish american british canadian australian indian mexican
      brazilian",
     "england scotland wales ireland britain/uk usa/america france germany spain italy portugal netherlands belgium
      switzerland austria poland russia ukraine china japan korea india pakistan australia canada mexico brazil argentina

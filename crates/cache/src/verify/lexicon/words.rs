@@ -42,10 +42,20 @@ pub(super) const DATES: &str = "
 
 /// Words of the most common other languages of the same script that are no English ones.
 pub(super) const FOREIGN: &str = "
-    der das und ist nicht ein eine einen ich wie kann mein meine wir sie für mit auf von zu dem den les des une est pas
-    je ne que qui quoi comment pour dans mon ma mes votre où el los las una es por para como cómo qué mi mis puedo
-    dónde il lo gli che non sono posso come mio mia per di della del o os um uma não eu meu minha onde het een ik niet
-    hoe kan mijn van voor met og ikke jag inte hur det är på jak nie się czy nasıl bir için ve";
+    der das und ist nicht ein eine einen ich wie kann mein meine wir sie für mit auf von zu dem den les des
+    une est pas je ne que qui quoi comment pour dans mon ma mes votre où el los las una es por para como cómo
+    qué mi mis puedo dónde il lo gli che non sono posso come mio mia di della del o os um uma não eu meu
+    minha onde het een ik niet hoe kan mijn van voor met og ikke jag inte hur det är på jak nie się czy nasıl
+    bir için ve dein deine unser unsere welche welcher welches wo wann wer warum wieviel viel haben sind sein
+    wird werden kein keine oder aber auch bei nach aus über unter zum zur ihr euch mich dich uns sich noch nur
+    schon gibt macht le du aux avec sans sous cette ces sont être avoir fait quand combien quel quelle quels
+    quelles leur nous vous ils elle elles mais ou peux puis ses chez en de sobre este esta ese eso está están
+    tener hace cuándo cuánto cuántos cuánta quién cuál donde cuando cuanto quiero tengo puede nosotros ellos
+    pero uno tra fra questo questa quello siamo hanno quando quanto quale perché voglio nas sem isso são
+    ter fazer quem qual porque quero tenho você hoeveel waarom wanneer welke zijn hebben naar bij uit deze dit
+    dat geen maar ook wordt kost och att som ett vad när vem varför hvor hvordan hvad hvem hvorfor hva når mår
+    kiedy gdzie kto dlaczego jest są mam czyj missä milloin kuka miksi miten mikä ja ei minä jsem kde kdy
+    proč hol mikor miért nerede zaman kaç mı";
 
 /// What is written in one word and means two.
 pub(super) const CONTRACTIONS: &[(&str, &[&str])] = &[

@@ -46,7 +46,13 @@ impl<'t> Literals<'t> {
             }
             rest = inside[end..].strip_prefix(close).unwrap_or("");
         }
-        for word in text.split_whitespace() {
+        self.single_quotes(text);
+        let mut words = text.split_whitespace().peekable();
+        while let Some(word) = words.next() {
+            if is_operator(word, words.peek().copied()) {
+                self.code.push(word);
+                continue;
+            }
             let word = word.trim_matches(|char: char| ".,;:!?\"'“”‘’«»„…".contains(char));
             let word = word.strip_prefix('(').filter(|word| !word.contains(')')).unwrap_or(word);
             let word = word.strip_suffix(')').filter(|word| !word.contains('(')).unwrap_or(word);
@@ -57,11 +63,43 @@ impl<'t> Literals<'t> {
         self.signs(text);
     }
 
-    fn signs(&mut self, text: &str) {
+    /// What is in single quotation marks, which are apostrophes where they stand in a word.
+    fn single_quotes(&mut self, text: &'t str) {
+        let mut from = None;
         let mut before = ' ';
-        let mut chars = text.chars().filter(|char| !char.is_whitespace()).peekable();
+        for (at, char) in text.char_indices() {
+            if matches!(char, '\'' | '‘' | '’') {
+                let after = text[at + char.len_utf8()..].chars().next().unwrap_or(' ');
+                match from {
+                    _ if !before.is_alphanumeric() && after.is_alphanumeric() => {
+                        from = Some(at + char.len_utf8());
+                    }
+                    Some(start) if !after.is_alphanumeric() => {
+                        self.quotes.push(text[start..at].trim());
+                        from = None;
+                    }
+                    _ => {}
+                }
+            }
+            before = char;
+        }
+    }
+
+    fn signs(&mut self, text: &str) {
+        let (mut before, mut is_apart) = (' ', true);
+        let mut chars = text.chars().peekable();
         while let Some(char) = chars.next() {
-            let after = chars.peek().copied().unwrap_or(' ');
+            if char.is_whitespace() {
+                is_apart = true;
+                continue;
+            }
+            let next = chars.peek().copied().unwrap_or(' ');
+            let after = if next.is_whitespace() {
+                chars.clone().find(|char| !char.is_whitespace()).unwrap_or(' ')
+            } else {
+                next
+            };
+            let is_minus = is_apart && matches!(char, '-' | '−') && next.is_ascii_digit();
             let between = before.is_ascii_digit() && after.is_ascii_digit();
             let is_sign = match char {
                 '+' | '*' | '×' | '÷' | '=' | '<' | '>' | '≤' | '≥' | '≠' | '^' | '±' | '√' | '~' => {
@@ -72,9 +110,10 @@ impl<'t> Literals<'t> {
                 }
                 _ => is_symbol(char),
             };
-            if is_sign {
+            if is_sign || is_minus {
                 self.signs.push(char);
             }
+            is_apart = matches!(char, '(' | '£' | '$' | '€');
             before = char;
         }
     }
@@ -88,11 +127,25 @@ fn is_symbol(char: char) -> bool {
         || char.is_whitespace()
         || char.is_control()
         // Marks on letters, punctuation, and what chooses how a character looks.
-        || matches!(char, '\u{ad}' | '\u{300}'..='\u{36f}' | '\u{2000}'..='\u{206f}' | '\u{3000}'..='\u{303f}')
-        || matches!(char, '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ff00}'..='\u{ff65}' | '\u{fffd}')
+        || matches!(char, '\u{ad}' | '\u{300}'..='\u{36f}' | '\u{2000}'..='\u{205f}' | '\u{3000}'..='\u{303f}')
+        || matches!(char, '\u{fe0e}' | '\u{fe0f}' | '\u{feff}' | '\u{ff00}'..='\u{ff65}' | '\u{fffd}')
         || "¡¿«»·".contains(char);
+    // What turns the direction of writing, and is not seen, may hide or change what is.
+    let is_turn = matches!(char, '\u{202a}'..='\u{202e}');
     // Those stand beside numbers, and are read with them.
-    !is_of_writing && !"£€¥₹°".contains(char)
+    is_turn || !is_of_writing && !"£€¥₹°".contains(char)
+}
+
+/// Whether there is no letter in it and it is no punctuation: `&&`, `:)`, or in mid-sentence `!`.
+fn is_operator(word: &str, next: Option<&str>) -> bool {
+    if word.len() > 8 || !word.bytes().all(|byte| byte.is_ascii_punctuation()) {
+        return false;
+    }
+    if word.len() == 1 {
+        let goes_on = next.is_some_and(|next| next.starts_with(char::is_lowercase));
+        return "|#@%~\\_{}[]".contains(word) || (goes_on && "!?".contains(word));
+    }
+    word.contains(|char| !".,!?-\"'`;*=".contains(char))
 }
 
 /// Whether a word is written as in a program, a path or an address.
