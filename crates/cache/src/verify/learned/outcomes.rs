@@ -4,30 +4,55 @@
 const STEPS: usize = 16;
 
 /// After so many outcomes the old ones count half.
-const MOST: u32 = 8192;
+const MOST: f32 = 8192.0;
 
-/// How many answers were right and wrong, by the step of their score.
+/// How many answers were right and wrong, by the step of their score. Halves are kept: to round those down that are wrong
+/// would prove what is not so, where few are, and to round them up would never forget one.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Outcomes {
-    right: [u32; STEPS],
-    wrong: [u32; STEPS],
+    right: [f32; STEPS],
+    wrong: [f32; STEPS],
+    /// For each threshold the logarithm of what became of a stake on its answers having grown worse than the bound, which
+    /// starts anew where it was lost.
+    worse: [f32; STEPS],
 }
 
 impl Outcomes {
-    pub(super) fn tell(&mut self, score: f32, is_right: bool) {
-        let counts = if is_right { &mut self.right } else { &mut self.wrong };
-        counts[step(score)] += 1;
-        if self.right.iter().chain(&self.wrong).sum::<u32>() >= MOST {
-            self.right.iter_mut().chain(&mut self.wrong).for_each(|count| *count /= 2);
+    /// Takes an outcome in. Where it has become too unlikely that what is proven still holds, all before is forgotten.
+    pub(super) fn tell(&mut self, score: f32, is_right: bool, bound: f64, doubt: f64) {
+        let share = bound.sqrt();
+        let (right, wrong) = (((1.0 - share) / (1.0 - bound)).ln() as f32, (share / bound).ln() as f32);
+        for worse in &mut self.worse[..=step(score)] {
+            *worse = worse.max(0.0) + if is_right { right } else { wrong };
         }
+        if !is_right && self.has_grown_worse(step(score), bound, doubt) {
+            *self = Self::default();
+        }
+        let counts = if is_right { &mut self.right } else { &mut self.wrong };
+        counts[step(score)] += 1.0;
+        if self.right.iter().chain(&self.wrong).sum::<f32>() >= MOST {
+            self.right.iter_mut().chain(&mut self.wrong).for_each(|count| *count /= 2.0);
+        }
+    }
+
+    /// Whether a threshold at or below this step is taken for proven, and its answers have grown worse. Of one whose answers
+    /// have not, that is said once in [`MOST`] outcomes on average, or more rarely (Page, 1954; Lorden, 1971).
+    fn has_grown_worse(&self, step: usize, bound: f64, doubt: f64) -> bool {
+        let is_worse = |from: &usize| self.worse[*from] >= MOST.ln();
+        (0..=step).any(|from| is_worse(&from))
+            && self.proven_from(bound, doubt).is_some_and(|from| {
+                let from = (from * STEPS as f32) as usize;
+                (from..=step).any(|from| is_worse(&from))
+            })
     }
 
     /// The lowest threshold of which it is proven that fewer than `bound` at or above it are wrong. Of scores that nothing has
     /// come of yet nothing is proven.
     pub(super) fn proven_from(&self, bound: f64, doubt: f64) -> Option<f32> {
         let enough = (STEPS as f64 / doubt).ln();
-        let is_proven = |(step, right, wrong): &(usize, u32, u32)| {
-            self.right[*step] + self.wrong[*step] > 0 && stake(*right, *wrong, &below(bound), bound) >= enough
+        let is_proven = |(step, right, wrong): &(usize, f32, f32)| {
+            self.right[*step] + self.wrong[*step] >= 0.5
+                && stake(*right, *wrong, &below(bound), bound) >= enough
         };
         let proven = self.sums_from_the_top().filter(is_proven);
         proven.last().map(|(step, ..)| step as f32 / STEPS as f32)
@@ -45,8 +70,8 @@ impl Outcomes {
     }
 
     /// For each step how many were right and wrong there or above.
-    fn sums_from_the_top(&self) -> impl Iterator<Item = (usize, u32, u32)> {
-        (0..STEPS).rev().scan((0, 0), |(right, wrong), step| {
+    fn sums_from_the_top(&self) -> impl Iterator<Item = (usize, f32, f32)> {
+        (0..STEPS).rev().scan((0.0, 0.0), |(right, wrong), step| {
             *right += self.right[step];
             *wrong += self.wrong[step];
             Some((step, *right, *wrong))
@@ -59,7 +84,7 @@ fn step(score: f32) -> usize {
     ((score * STEPS as f32) as usize).min(STEPS - 1)
 }
 
-fn is_refuted(right: u32, wrong: u32, bound: f64, doubt: f64) -> bool {
+fn is_refuted(right: f32, wrong: f32, bound: f64, doubt: f64) -> bool {
     stake(right, wrong, &above(bound), bound) >= (1.0 / doubt).ln()
 }
 
@@ -75,7 +100,7 @@ fn above(bound: f64) -> [f64; 2] {
 
 /// The logarithm of what became of a stake of 1 that was laid on these shares in equal parts, against `bound`. Each outcome
 /// multiplies a part by how much likelier it is by that share than by the bound.
-fn stake(right: u32, wrong: u32, shares: &[f64], bound: f64) -> f64 {
+fn stake(right: f32, wrong: f32, shares: &[f64], bound: f64) -> f64 {
     let part = |share: &f64| {
         f64::from(wrong) * (share / bound).ln() + f64::from(right) * ((1.0 - share) / (1.0 - bound)).ln()
     };
