@@ -241,12 +241,11 @@ fn is_courtesy(form: &str) -> bool {
     )
 }
 
-/// `Good morning` opens a letter; `in the morning` says when.
+/// `Good morning` and `Morning all` open a letter; `in the morning` says when.
 fn is_greeting(words: &[Word], at: usize) -> bool {
-    words[at].form == "good"
-        && words
-            .get(at + 1)
-            .is_some_and(|next| matches!(&*next.form, "morning" | "afternoon" | "evening" | "day"))
+    let is_time = |form: &str| matches!(form, "morning" | "afternoon" | "evening");
+    let next = words.get(at + 1).map_or("", |next| &*next.form);
+    (at == 0 && is_time(&words[at].form)) || (words[at].form == "good" && (is_time(next) || next == "day"))
 }
 
 /// Takes off a first clause of nothing but courtesy, and marks later courtesy as saying nothing.

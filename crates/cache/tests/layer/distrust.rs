@@ -120,3 +120,79 @@ async fn of_an_index_that_proposes_too_much_only_so_many_are_looked_at() {
         assert_eq!(layer.handle().stats().refused - before, n.min(4));
     }
 }
+
+/// A store that makes something else of what it has.
+struct Odd {
+    kept: MemoryStore,
+    change: fn(Entry) -> Result<Entry, StoreError>,
+}
+
+impl Store for Odd {
+    async fn get(&self, key: Key) -> Result<Option<Arc<Entry>>, StoreError> {
+        let entry = self.kept.get(key).await?;
+        entry.map(|entry| (self.change)(Entry::clone(&entry)).map(Arc::new)).transpose()
+    }
+
+    async fn put(&self, entry: Arc<Entry>) -> Result<(), StoreError> {
+        self.kept.put(entry).await
+    }
+
+    async fn remove(&self, what: Removal) -> Result<(), StoreError> {
+        self.kept.remove(what).await
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_similar_entry_is_looked_at_again_whatever_the_store_makes_of_it() {
+    type Change = fn(Entry) -> Result<Entry, StoreError>;
+    let changes: [(Change, bool, u64); 4] = [
+        (Ok, true, 0),
+        (|entry| Ok(Entry { tenant: Tenant::new("other").unwrap(), ..entry }), false, 0),
+        (|entry| Ok(Entry { partition: entry.key, ..entry }), false, 0),
+        (|_| Err(StoreError::new("it is broken")), false, 1),
+    ];
+    for (change, is_hit, failures) in changes {
+        let embedder = service_fn(async |texts: Vec<Arc<str>>| {
+            Ok::<_, std::convert::Infallible>(vec![Embedding::new(&[1.0]); texts.len()])
+        });
+        let model = (0..2).fold(Model::default(), |model, n| model.then(whole(&completion(&n.to_string()))));
+        let store = Odd { kept: MemoryStore::new(1 << 20), change };
+        let similar = Similar::new(embedder, "one", Everything::default());
+        let layer = CacheLayer::new(store, tenant).similar(similar);
+        let cache = cache(&layer, &model);
+        read(&cache, chat("Why is the sky blue?", false)).await;
+        let (status, _) = read(&cache, chat("Hi, why is the sky blue?", false)).await;
+        assert_eq!(status.contains("semantic"), is_hit, "{status}");
+        assert_eq!(layer.handle().stats().store_failures, failures);
+    }
+}
+
+/// An index that is broken.
+struct Broken;
+
+impl Index for Broken {
+    async fn insert(&self, _: &Entry) -> Result<(), StoreError> {
+        Err(StoreError::new("it is broken"))
+    }
+
+    async fn search(&self, _: Key, _: &[f32], _: usize) -> Result<Vec<Key>, StoreError> {
+        Err(StoreError::new("it is broken"))
+    }
+
+    async fn remove(&self, _: Key, _: Key) -> Result<(), StoreError> {
+        Err(StoreError::new("it is broken"))
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_index_that_fails_is_counted_and_takes_no_answer_along() {
+    let embedder = service_fn(async |texts: Vec<Arc<str>>| {
+        Ok::<_, std::convert::Infallible>(vec![Embedding::new(&[1.0]); texts.len()])
+    });
+    let model = Model::default().then(whole(&completion("0")));
+    let layer = layer().similar(Similar::new(embedder, "one", Broken));
+    let cache = cache(&layer, &model);
+    assert_eq!(read(&cache, chat("Why?", false)).await.0, "dashpot; fwd=miss");
+    assert!(read(&cache, chat("Why?", false)).await.0.ends_with("exact"));
+    assert_eq!(layer.handle().stats().similar_failures, 2, "once it was asked and once told");
+}

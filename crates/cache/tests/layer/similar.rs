@@ -190,3 +190,15 @@ async fn a_long_text_is_not_looked_for_in_other_words() {
         assert!(read(&cache, chat(&"x".repeat(bytes), false)).await.0.contains("exact"));
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_stale_answer_is_for_the_same_question_only() {
+    let (model, calls) = (model(2), Arc::default());
+    let layer = similar(layer().ttl(10 * SECOND).stale_if_error(60 * SECOND), Duration::ZERO, &calls);
+    let cache = cache(&layer, &model);
+    read(&cache, chat(SKY[0], false)).await;
+    tokio::time::sleep(20 * SECOND).await;
+    let stale = |text| with(chat(text, false), "cache-control", "max-stale=60");
+    assert_eq!(read(&cache, stale(SKY[1])).await.0, "dashpot; fwd=miss");
+    assert!(read(&cache, stale(SKY[0])).await.0.contains("exact"));
+}

@@ -169,3 +169,35 @@ async fn who_was_given_a_wrong_answer_can_say_so_and_it_is_given_less() {
         assert!(!read(&cache, chat(SKY[0], false)).await.0.contains("exact"));
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_verifier_that_fails_is_not_asked_again_for_the_same_question() {
+    let (asked, model) = (Asked::default(), model(&["fails", "fails", "fails"]));
+    let cache = cache(&verified(&asked, None), &model);
+    for (asks, question) in SKY.into_iter().enumerate() {
+        assert_eq!(read(&cache, chat(question, false)).await.0, MISS);
+        assert_eq!(asked.lock().unwrap().len(), asks, "{question:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_verifier_has_what_the_embedder_left_of_the_budget() {
+    let embedder = service_fn(async |texts: Vec<Arc<str>>| {
+        tokio::time::sleep(SECOND / 10).await;
+        Ok::<_, &str>(texts.iter().map(|text| crate::learned::embed(text)).collect::<Vec<_>>())
+    });
+    let hangs = service_fn(async |_: Candidate| {
+        tokio::time::sleep(SECOND).await;
+        Ok::<_, &str>(true)
+    });
+    let similar = dashpot_cache::Similar::new(embedder, "slow 1", dashpot_cache::FlatIndex::new(2));
+    let layer = layer().similar(similar.verifier(hangs));
+    let model = model(&["a", "b"]);
+    let cache = cache(&layer, &model);
+    read(&cache, chat(SKY[0], false)).await;
+    let start = Instant::now();
+    assert_eq!(read(&cache, chat(SKY[1], false)).await.0, MISS);
+    assert_eq!(since(start).as_millis() / 10, 20);
+    let stats = layer.handle().stats();
+    assert_eq!((stats.verifier_failures, stats.similar_failures), (1, 0));
+}

@@ -185,6 +185,7 @@ fn what_only_looks_like_a_difference_passes() {
         ("Was Hamlet written by him?", "Did he write Hamlet?"),
         ("Can I pay by card?", "Can I pay with a card?"),
         ("Good morning, when do you open?", "When do you open?"),
+        ("Evening all, when do you open?", "When do you open?"),
         ("What is the best time for it?", "When is the best time for it?"),
         ("How much does it cost?", "What does it cost?"),
         ("How big is it?", "How large is it?"),
