@@ -46,6 +46,7 @@ impl Served {
 }
 
 /// For each category, and for all: paraphrases and traps of the half that the hash chooses, and of the other.
+#[allow(clippy::print_stdout, reason = "what it is there to tell")]
 fn served(model: &MiniLm, lines: &str) -> [Served; 4] {
     let embed = |text: &str| model.embed(&[Arc::from(text)]).pop().unwrap().unwrap();
     let mut served: BTreeMap<String, [Served; 4]> = BTreeMap::new();

@@ -18,6 +18,11 @@ impl<St: Store> Handle<St> {
         self.shared.similar.as_ref()
     }
 
+    /// Counts what the index did not take.
+    pub(crate) fn indexed(&self, done: Result<(), StoreError>) {
+        self.shared.indexed(done);
+    }
+
     /// The numbers so far.
     #[must_use]
     pub fn stats(&self) -> Stats {

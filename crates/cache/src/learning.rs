@@ -164,3 +164,49 @@ impl fmt::Debug for Learning {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use dashpot_core::Tenant;
+    use dashpot_wire::dialect::Dialect;
+
+    use super::*;
+    use crate::judge::SameText;
+
+    fn entry() -> Entry {
+        let answer =
+            r#"{"choices":[{"message":{"role":"assistant","content":"Hi"},"finish_reason":"stop"}]}"#;
+        Entry {
+            key: Key::from([1; 32]),
+            partition: Key::from([2; 32]),
+            tenant: Tenant::new("acme").unwrap(),
+            text: Some("Why?".into()),
+            embedding: None,
+            dialect: Dialect::OpenAiChat,
+            answer: Bytes::from_static(answer.as_bytes()),
+            events: false,
+            has_usage: true,
+            stored: crate::now(),
+            fresh_ms: 1,
+            stale_ms: 0,
+            tags: Vec::new(),
+        }
+    }
+
+    #[tokio::test]
+    async fn comparisons_that_are_over_take_no_room() {
+        let learning = Learning::new(Learned::new(0.03), SameText);
+        let (entry, counters) = (Arc::new(entry()), Arc::new(Counters::default()));
+        for _ in 0..100 {
+            let explored = Explored { entry: entry.clone(), score: 0.9 };
+            let (question, fresh) = ("Why not?".into(), entry.answer.clone());
+            learning.compare(explored, question, fresh, &Handle::current(), counters.clone());
+            while learning.at_once.available_permits() < 4 {
+                tokio::task::yield_now().await;
+            }
+        }
+        assert_eq!(counters.stats().judged_right, 100);
+        assert!(learning.tasks.lock().unwrap().len() <= 4);
+    }
+}

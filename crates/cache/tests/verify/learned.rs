@@ -164,3 +164,24 @@ fn low_scores_that_are_always_wrong_take_nothing_back_from_high_ones() {
         assert!(n < 220 || learned.proven_from() == Some(0.875), "{n}: {:?}", learned.proven_from());
     }
 }
+
+#[test]
+fn what_was_wrong_long_ago_counts_less_and_less() {
+    let mut learned = Learned::new(0.03);
+    (0..8000).for_each(|n| learned.tell(key(n), 0.9, n % 8 != 0));
+    let proven = (8000..).find(|n| {
+        learned.tell(key(*n), 0.9, true);
+        learned.proven_from().is_some()
+    });
+    // All of them counted in full, it would take 50,000.
+    assert!(proven.is_some_and(|n| (12_000..30_000).contains(&n)), "{proven:?}");
+}
+
+#[test]
+fn the_lowest_threshold_that_is_proven_is_the_one() {
+    let mut learned = Learned::new(0.03);
+    (0..300).for_each(|n| learned.tell(key(n), if n % 2 == 0 { 0.9 } else { 0.6 }, true));
+    assert_eq!(learned.proven_from(), Some(0.5625));
+    (300..600).for_each(|n| learned.tell(key(n), if n % 2 == 0 { 0.9 } else { 0.6 }, n % 2 == 0));
+    assert_eq!(learned.proven_from(), Some(0.875));
+}
