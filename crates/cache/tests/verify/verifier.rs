@@ -120,6 +120,54 @@ fn too_many_words_that_are_not_shared_are_not_compared() {
 }
 
 #[test]
+fn too_many_words_on_one_side_are_not_compared_either() {
+    let more: Vec<_> =
+        (0..33).map(|n| ["bcdfgh", "jklmnp"].map(|c| &c[n % 6..][..1]).concat().repeat(n / 6 + 1)).collect();
+    assert_eq!(rule("mend my bucket", &format!("mend my bucket {}", more.join(" ")), 1.0), Some("alignment"));
+}
+
+#[test]
+fn the_longer_text_says_how_much_a_word_turns() {
+    let half = "mend my bucket ladder fence bench table";
+    assert_eq!(
+        rule(half, &format!("{half} window shutter curtain carpet mirror cupboard"), 0.95),
+        Some("addition")
+    );
+    assert_eq!(rule(half, &format!("{half} window"), 0.95), None);
+}
+
+#[test]
+fn the_least_of_what_is_measured_is_the_score() {
+    let near = score("mend my bucket", "mend=repair.99 my bucket", 0.8).unwrap();
+    assert!(near.rule == "similarity" && (near.value - 0.6).abs() < 0.01, "{near:?}");
+    let close = score("mend my bucket", "mend=repair.6 my bucket", 0.99).unwrap();
+    assert!(close.rule == "alignment" && close.value < 0.6, "{close:?}");
+}
+
+#[test]
+fn what_is_not_so_far_away_is_refused_by_what_it_says() {
+    assert_eq!(rule("mend my bucket", "mend no bucket", 0.4), Some("negation"));
+}
+
+#[test]
+fn words_of_a_language_that_is_not_known_need_a_nearer_text() {
+    assert_eq!(rule("mend bucket", "mend=repair.9 bucket", 0.9), Some("addition"));
+    assert_eq!(rule("mend bucket", "mend=repair.9 bucket", 0.94), None);
+    assert_eq!(rule("mend my bucket", "mend=repair.9 my bucket", 0.9), None);
+}
+
+#[test]
+fn two_words_that_the_embedder_does_not_know_are_no_typing_mistake() {
+    assert_eq!(rule("my che|ll|o bucket", "my che|lo bucket", 0.8), Some("alignment"));
+    assert_eq!(rule("my chello bucket", "my che|lo bucket", 0.8), None);
+}
+
+#[test]
+fn two_words_that_are_written_as_one_are_the_same() {
+    assert_eq!(rule("my book case bucket", "my bookcase bucket", 0.8), None);
+}
+
+#[test]
 #[should_panic(expected = "a threshold is from 0 to 1")]
 fn a_threshold_that_is_no_cosine_is_refused() {
     let _ = Verify::default().similar(f32::NAN);
