@@ -70,3 +70,47 @@ pub(crate) async fn caught<F: Future>(future: F) -> Option<F::Output> {
     })
     .await
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        convert::Infallible,
+        future::{Ready, ready},
+        task::Context,
+    };
+
+    use super::*;
+
+    /// That may be called only when it said that it is ready, as the contract is; clones are not.
+    #[derive(Debug, Default)]
+    struct Strict(bool);
+
+    impl Clone for Strict {
+        fn clone(&self) -> Self {
+            Self(false)
+        }
+    }
+
+    impl Service<u8> for Strict {
+        type Response = bool;
+        type Error = Infallible;
+        type Future = Ready<Result<bool, Infallible>>;
+
+        fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+            self.0 = true;
+            Poll::Ready(Ok(()))
+        }
+
+        fn call(&mut self, _: u8) -> Self::Future {
+            ready(Ok(std::mem::take(&mut self.0)))
+        }
+    }
+
+    #[tokio::test]
+    async fn who_is_asked_is_ready_first() {
+        for _ in 0..2 {
+            let said = answer(&Strict::default(), 0, Duration::MAX, ("it", &Quiet::default())).await;
+            assert_eq!(said, Some(true));
+        }
+    }
+}

@@ -99,6 +99,8 @@ mod tests {
         assert!(judge(kept, "It scatters the light.").await.unwrap());
         assert!(!judge(kept, "The light is not scattered.").await.unwrap());
         assert!(!judge(kept, "It reflects the sea.").await.unwrap());
+        let endless = format!("{kept} {}", "2 ".repeat(LONGEST));
+        assert!(judge(kept, &endless).await.is_err(), "nor the guard so much more");
         let long = format!("{kept}{}", " ".repeat(60));
         assert!(judge(kept, &long).await.is_err(), "the embedder does not read so much");
     }
