@@ -180,8 +180,8 @@ fn what_was_wrong_long_ago_counts_less_and_less() {
 #[test]
 fn the_lowest_threshold_that_is_proven_is_the_one() {
     let mut learned = Learned::new(0.03);
-    (0..300).for_each(|n| learned.tell(key(n), if n % 2 == 0 { 0.9 } else { 0.6 }, true));
+    (0..600).for_each(|n| learned.tell(key(n), if n % 2 == 0 { 0.9 } else { 0.6 }, true));
     assert_eq!(learned.proven_from(), Some(0.5625));
-    (300..600).for_each(|n| learned.tell(key(n), if n % 2 == 0 { 0.9 } else { 0.6 }, n % 2 == 0));
+    (600..1200).for_each(|n| learned.tell(key(n), if n % 2 == 0 { 0.9 } else { 0.6 }, n % 2 == 0));
     assert_eq!(learned.proven_from(), Some(0.875));
 }
