@@ -5,13 +5,11 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     pin::{Pin, pin},
     task::Poll,
-    time::Duration,
 };
 
-use tokio::time::timeout;
 use tower_service::Service;
 
-use crate::{flight::BoxError, now, quiet::Quiet};
+use crate::flight::BoxError;
 
 pub(crate) type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
@@ -34,28 +32,6 @@ where
             service.call(question).await.map_err(Into::into)
         })
     }
-}
-
-/// What `asked` says of this, if it says so in time; `who` it is, for the log, where `before` is how many failed since the last that
-/// was logged.
-pub(crate) async fn answer<Q>(
-    asked: &dyn Ask<Q>,
-    question: Q,
-    limit: Duration,
-    (who, quiet): (&'static str, &Quiet),
-) -> Option<bool> {
-    let answered = match timeout(limit, caught(async { asked.ask(question).await })).await {
-        Ok(Some(Ok(says))) => return Some(says),
-        other => other,
-    };
-    if let Some(before) = quiet.speaks(now()) {
-        match answered {
-            Ok(Some(Err(error))) => tracing::warn!(%error, before, who, "it failed"),
-            Ok(Some(Ok(_)) | None) => tracing::warn!(before, who, "it panicked"),
-            Err(_) => tracing::warn!(?limit, before, who, "it was too slow"),
-        }
-    }
-    None
 }
 
 /// What comes of a future; `None` if it panicked.
@@ -109,8 +85,7 @@ mod tests {
     #[tokio::test]
     async fn who_is_asked_is_ready_first() {
         for _ in 0..2 {
-            let said = answer(&Strict::default(), 0, Duration::MAX, ("it", &Quiet::default())).await;
-            assert_eq!(said, Some(true));
+            assert!(Strict::default().ask(0).await.unwrap());
         }
     }
 }

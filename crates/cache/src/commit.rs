@@ -7,19 +7,19 @@ use tokio::{runtime::Handle, time::timeout};
 
 use crate::{
     Entry, Keep, Key, Removal, Store, StoreError, answer,
-    ask::caught,
     control::Control,
     flight::{OnEnd, Recorded},
     key::{Asked, varies},
     layer::Shared,
     learning::Explored,
     now,
+    others::Others,
     removals::Since,
     stats::count,
 };
 
 /// What takes longer is let go: who asks the same meanwhile hears the answer from the call.
-const PATIENCE: Duration = Duration::from_secs(10);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What is needed to keep the answer to a request.
 pub(crate) struct Commit<St> {
@@ -118,20 +118,20 @@ impl<St: Store> Commit<St> {
     }
 
     async fn put(&self, mut entry: Entry) {
-        let Shared { store, counters, similar, removals, .. } = &*self.shared;
+        let Shared { store, counters, similar, removals, keeping, .. } = &*self.shared;
+        let Others { writes, index, .. } = &counters.others;
+        let Ok(_place) = keeping.try_acquire() else {
+            writes.has_failed(&StoreError::new("too many answers wait for it"));
+            return;
+        };
         if let (Some(similar), Some(text), None) = (similar, &entry.text, &entry.embedding) {
-            // One that panics takes nothing along: the answer is kept for the same question.
-            let embedding = caught(self.shared.embed(&**similar, &entry.tenant, text));
-            entry.embedding = timeout(PATIENCE, embedding).await.ok().flatten().flatten();
+            entry.embedding = self.shared.embed(&**similar, &entry.tenant, text, PATIENCE).await;
         }
         if removals.are_about(&entry, self.since) {
             return;
         }
         let entry = Arc::new(entry);
-        let put = timeout(PATIENCE, store.put(entry.clone())).await;
-        if let Err(error) = put.unwrap_or_else(|_| Err(StoreError::new("it is too slow"))) {
-            tracing::warn!(cause = %error.cause(), "the cache's store did not take an answer");
-            count(&counters.store_failures);
+        if writes.ask(PATIENCE, store.put(entry.clone())).await.is_none() {
             return;
         }
         if removals.are_about(&entry, self.since) {
@@ -140,10 +140,8 @@ impl<St: Store> Commit<St> {
             return;
         }
         count(&counters.stored);
-        if let Some(similar) = similar
-            && let Ok(Some(kept)) = timeout(PATIENCE, caught(similar.kept(&entry))).await
-        {
-            self.shared.indexed(kept);
+        if let Some(similar) = similar {
+            index.ask(PATIENCE, similar.kept(&entry)).await;
         }
     }
 }

@@ -8,11 +8,10 @@ use dashpot_wire::dialect::Dialect;
 use http::{HeaderValue, Request, Response, StatusCode, header, request::Parts};
 use http_body::Body;
 use http_body_util::BodyExt;
-use tokio::time::timeout;
 use tower_service::Service;
 
 use crate::{
-    Entry, RequestBody, ResponseBody, Store, StoreError, answer,
+    Entry, RequestBody, ResponseBody, Store, answer,
     commit::Commit,
     control::Control,
     find::{Found, Likeness},
@@ -168,13 +167,8 @@ impl Rules {
 impl<St: Store> Shared<St> {
     /// The entry for this request, if the store has it in time.
     async fn find(&self, asked: &Asked, tenant: &Tenant) -> Option<Arc<Entry>> {
-        let found = timeout(self.rules.budget, self.store.get(asked.exact)).await;
-        let found = found.unwrap_or_else(|_| Err(StoreError::new("it is too slow")));
-        let entry = found.unwrap_or_else(|error| {
-            tracing::warn!(cause = %error.cause(), "the cache's store did not answer");
-            count(&self.counters.store_failures);
-            None
-        })?;
+        let reads = &self.counters.others.reads;
+        let entry = reads.ask(self.rules.budget, self.store.get(asked.exact)).await??;
         (entry.tenant == *tenant && entry.key == asked.exact).then_some(entry)
     }
 

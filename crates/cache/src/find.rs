@@ -3,11 +3,11 @@
 use std::{sync::Arc, time::Duration};
 
 use dashpot_core::{Embedding, Tenant};
-use tokio::time::{Instant, timeout};
+use tokio::time::Instant;
 
 use crate::{
-    Entry, Store, StoreError, answer,
-    ask::{self, caught},
+    Entry, Store, answer,
+    ask::caught,
     commit::Commit,
     control::Control,
     judge::Candidate,
@@ -15,6 +15,7 @@ use crate::{
     layer::Shared,
     learning::{Explored, Learning},
     now,
+    others::Others,
     similar::Tier,
     stats::count,
     stats::{FEEDBACK, LEARNED, VERIFIER},
@@ -43,7 +44,13 @@ struct Search<'a> {
     asked: &'a Asked,
     text: Arc<str>,
     control: Control,
-    start: Instant,
+    end: Instant,
+}
+
+impl Search<'_> {
+    fn left(&self) -> Duration {
+        self.end.saturating_duration_since(Instant::now())
+    }
 }
 
 impl<St: Store> Shared<St> {
@@ -56,51 +63,26 @@ impl<St: Store> Shared<St> {
         control: Control,
     ) -> Option<Found> {
         let (similar, text) = (self.similar.as_ref()?, commit.text.clone()?);
-        let search = Search { asked, text, control, start: Instant::now() };
-        let budget = self.rules.similar_budget;
-        match timeout(budget, caught(self.search(&**similar, &search, commit))).await {
-            Ok(Some(found)) => return found,
-            ended => {
-                count(&self.counters.similar_failures);
-                if let Some(before) = self.counters.quiet.search.speaks(now()) {
-                    match ended {
-                        Ok(_) => tracing::warn!(before, "what looks for similar questions panicked"),
-                        Err(_) => tracing::warn!(before, ?budget, "similar questions were not found in time"),
-                    }
-                }
-            }
-        }
-        None
+        let end = Instant::now() + self.rules.similar_budget;
+        let search = Search { asked, text, control, end };
+        caught(self.search(&**similar, &search, commit)).await.unwrap_or_else(|| {
+            count(&self.counters.panics);
+            None
+        })
     }
 
-    /// What a text means, if the embedder can tell.
+    /// What a text means, if it is known or the embedder can tell.
     pub(crate) async fn embed(
         &self,
         similar: &dyn Tier,
         tenant: &Tenant,
         text: &Arc<str>,
+        within: Duration,
     ) -> Option<Embedding> {
-        match similar.embed(tenant, text).await {
-            Ok(embedding) => embedding,
-            Err(error) => {
-                count(&self.counters.similar_failures);
-                if let Some(before) = self.counters.quiet.embedder.speaks(now()) {
-                    tracing::warn!(%error, before, "the cache's embedder failed");
-                }
-                None
-            }
+        match similar.known(tenant, text) {
+            Some(known) => known,
+            None => self.counters.others.embedder.ask(within, similar.embed(tenant, text)).await?,
         }
-    }
-
-    /// What came of asking the index.
-    pub(crate) fn indexed<T: Default>(&self, done: Result<T, StoreError>) -> T {
-        done.unwrap_or_else(|error| {
-            count(&self.counters.similar_failures);
-            if let Some(before) = self.counters.quiet.index.speaks(now()) {
-                tracing::warn!(cause = %error.cause(), before, "the cache's index failed");
-            }
-            T::default()
-        })
     }
 
     async fn search(
@@ -109,14 +91,13 @@ impl<St: Store> Shared<St> {
         search: &Search<'_>,
         commit: &mut Commit<St>,
     ) -> Option<Found> {
-        let embedding = self.embed(similar, &commit.tenant, &search.text).await?;
+        let embedding = self.embed(similar, &commit.tenant, &search.text, search.left()).await?;
         let embedding = &*commit.embedding.insert(embedding);
         let partition = search.asked.partition;
         let mut best: Option<(Arc<Entry>, f32)> = None;
-        for key in self.indexed(similar.near(partition, embedding).await) {
-            let entry =
-                self.store.get(key).await.inspect_err(|_| count(&self.counters.store_failures)).ok()?;
-            let Some(entry) = entry else {
+        let Others { reads, index, .. } = &self.counters.others;
+        for key in index.ask(search.left(), similar.near(partition, embedding)).await? {
+            let Some(entry) = reads.ask(search.left(), self.store.get(key)).await? else {
                 similar.gone(partition, key).await;
                 continue;
             };
@@ -189,23 +170,12 @@ impl<St: Store> Shared<St> {
                     kept_question: kept_question.clone(),
                     kept_answer: kept_answer.into(),
                 };
-                // It ends when the search does, but is counted by itself.
-                let spent = Instant::now().saturating_duration_since(search.start);
-                let left = self.rules.similar_budget.saturating_sub(spent);
-                ask::answer(
-                    verifier,
-                    candidate,
-                    left,
-                    ("the cache's verifier", &self.counters.quiet.verifier),
-                )
-                .await
+                self.counters.others.verifier.ask(search.left(), verifier.ask(candidate)).await
             }
             _ => None,
         };
-        match confirmed {
-            None => count(&self.counters.verifier_failures),
-            Some(false) => self.counters.refused(VERIFIER),
-            Some(true) => {}
+        if confirmed == Some(false) {
+            self.counters.refused(VERIFIER);
         }
         confirmed
     }

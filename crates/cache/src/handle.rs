@@ -2,7 +2,9 @@ use std::{fmt, sync::Arc};
 
 use dashpot_core::Tenant;
 
-use crate::{Key, Learning, Removal, Stats, Store, StoreError, layer::Shared, similar::Tier};
+use crate::{
+    Entry, Key, Learning, Removal, Stats, Store, StoreError, commit::PATIENCE, layer::Shared, similar::Tier,
+};
 
 /// What the caches of a layer amount to, and its manual controls. Cheap to clone.
 pub struct Handle<St> {
@@ -18,9 +20,9 @@ impl<St: Store> Handle<St> {
         self.shared.similar.as_ref()
     }
 
-    /// Counts what the index did not take.
-    pub(crate) fn indexed(&self, done: Result<(), StoreError>) {
-        self.shared.indexed(done);
+    /// Tells the index of an entry.
+    pub(crate) async fn index(&self, similar: &dyn Tier, entry: &Entry) {
+        self.shared.counters.others.index.ask(PATIENCE, similar.kept(entry)).await;
     }
 
     /// The numbers so far.

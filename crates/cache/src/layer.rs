@@ -2,6 +2,7 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use dashpot_core::{Embedding, Tenant};
 use http::request::Parts;
+use tokio::sync::Semaphore;
 use tower_layer::Layer;
 use tower_service::Service;
 
@@ -30,8 +31,13 @@ pub(crate) struct Shared<St> {
     pub(crate) flights: Flights,
     pub(crate) removals: Arc<Removals>,
     pub(crate) similar: Option<Arc<dyn Tier>>,
+    /// Places for answers that are being kept.
+    pub(crate) keeping: Arc<Semaphore>,
     pub(crate) rules: Rules,
 }
+
+/// So many answers wait for the store at once, each with its bytes: more are let go.
+const KEEPING: usize = 1024;
 
 #[derive(Clone)]
 pub(crate) struct Rules {
@@ -73,8 +79,9 @@ impl<St: Store> CacheLayer<St> {
             finish: false,
         };
         let (store, counters, flights) = (Arc::new(store), Arc::default(), Flights::default());
-        let removals = Arc::default();
-        Self { shared: Arc::new(Shared { store, counters, flights, removals, similar: None, rules }) }
+        let (removals, keeping) = (Arc::default(), Arc::new(Semaphore::new(KEEPING)));
+        let shared = Shared { store, counters, flights, removals, similar: None, keeping, rules };
+        Self { shared: Arc::new(shared) }
     }
 
     /// A layer whose answers **everybody shares**: for one tenant only, or for questions that hold no secrets and answers
@@ -201,10 +208,11 @@ impl<St> CacheLayer<St> {
     }
 
     fn made_of(&self, similar: Option<Arc<dyn Tier>>, rules: Rules) -> Self {
-        let Shared { store, counters, flights, removals, .. } = &*self.shared;
+        let Shared { store, counters, flights, removals, keeping, .. } = &*self.shared;
         let (store, counters, flights) = (store.clone(), counters.clone(), flights.clone());
-        let removals = removals.clone();
-        Self { shared: Arc::new(Shared { store, counters, flights, removals, similar, rules }) }
+        let (removals, keeping) = (removals.clone(), keeping.clone());
+        let shared = Shared { store, counters, flights, removals, similar, keeping, rules };
+        Self { shared: Arc::new(shared) }
     }
 }
 

@@ -12,7 +12,7 @@ use tower_service::Service;
 use self::partitions::Partitions;
 use crate::{
     Entry, Key, answer,
-    ask::{self, Ask},
+    ask::Ask,
     flight::BoxError,
     judge::Comparison,
     stats::{Counters, count},
@@ -114,7 +114,7 @@ impl Learning {
         counters: Arc<Counters>,
     ) {
         let Ok(permit) = self.at_once.clone().try_acquire_owned() else {
-            count(&counters.judge_failures);
+            counters.others.judge.has_failed(&*BoxError::from("it has too much to do"));
             return;
         };
         // Nothing of the layer: it would keep alive what is to end this.
@@ -122,16 +122,16 @@ impl Learning {
         let comparison = async move {
             let Explored { entry, score } = explored;
             let says = match comparison(&entry, question, fresh.as_ref()) {
-                Some(comparison) => {
-                    ask::answer(&*judge, comparison, limit, ("the cache's judge", &counters.quiet.judge))
-                        .await
+                Some(comparison) => counters.others.judge.ask(limit, judge.ask(comparison)).await,
+                None => {
+                    counters.others.judge.has_failed(&*BoxError::from("there is no text to compare"));
+                    None
                 }
-                None => None,
             };
             match says {
                 Some(true) => count(&counters.judged_right),
                 Some(false) => count(&counters.judged_wrong),
-                None => count(&counters.judge_failures),
+                None => {}
             }
             if let Some(is_right) = says {
                 partitions.tell(entry.partition, |learned| learned.tell(entry.key, score, is_right));

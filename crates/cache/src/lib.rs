@@ -19,8 +19,8 @@ mod layer;
 mod learning;
 #[cfg(feature = "metrics")]
 mod metrics;
+mod others;
 mod persist;
-mod quiet;
 mod removals;
 mod replay;
 mod request;

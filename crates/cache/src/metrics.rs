@@ -15,6 +15,7 @@ impl<St: Store> Handle<St> {
     /// | `cache_comparisons_total` | `judged`: `right`, `wrong`, `failed` | comparisons |
     /// | `cache_stored_total` | | answers that were kept |
     /// | `cache_failures_total` | `of`: `store`, `similar`, `verifier` | failures, each of which was a miss |
+    /// | `cache_unasked_total` | | times that one of those was left alone, since it had failed again and again |
     ///
     /// No label is a key, of which there is no end. Of two layers that are published to one recorder it shows the greater count.
     pub fn publish(&self) {
@@ -47,5 +48,6 @@ impl<St: Store> Handle<St> {
         counter!("cache_similar_proven_total").absolute(stats.proven);
         counter!("cache_explored_total").absolute(stats.explored);
         counter!("cache_stored_total").absolute(stats.stored);
+        counter!("cache_unasked_total").absolute(stats.unasked);
     }
 }

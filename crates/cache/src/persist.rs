@@ -80,7 +80,7 @@ impl Handle<MemoryStore> {
             // In memory it takes everything.
             drop(self.store().put(entry.clone()).await);
             if let Some(similar) = self.similar() {
-                self.indexed(similar.kept(&entry).await);
+                self.index(&**similar, &entry).await;
             }
             restored += 1;
         }

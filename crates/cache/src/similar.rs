@@ -96,7 +96,10 @@ const LONGEST: usize = 8 << 10;
 pub(crate) trait Tier: Send + Sync {
     fn id(&self) -> &str;
 
-    /// What a text means; `None` if it is too long.
+    /// What a text means, if it is known without the embedder: that is `None` for one that is too long.
+    fn known(&self, tenant: &Tenant, text: &Arc<str>) -> Option<Option<Embedding>>;
+
+    /// What a text means, by the embedder; `None` if it is too long.
     fn embed<'a>(
         &'a self,
         tenant: &'a Tenant,
@@ -138,24 +141,24 @@ where
         &self.id
     }
 
+    fn known(&self, tenant: &Tenant, text: &Arc<str>) -> Option<Option<Embedding>> {
+        if text.len() > LONGEST {
+            return Some(None);
+        }
+        self.known.get(&(tenant.clone(), text.clone()))
+    }
+
     fn embed<'a>(
         &'a self,
         tenant: &'a Tenant,
         text: &'a Arc<str>,
     ) -> BoxFuture<'a, Result<Option<Embedding>, BoxError>> {
         Box::pin(async move {
-            if text.len() > LONGEST {
-                return Ok(None);
-            }
-            let name = (tenant.clone(), text.clone());
-            if let Some(known) = self.known.get(&name) {
-                return Ok(known);
-            }
             let mut embedder = self.embedder.clone();
             poll_fn(|cx| embedder.poll_ready(cx)).await.map_err(Into::into)?;
             let embeddings = embedder.call(vec![text.clone()]).await.map_err(Into::into)?;
             let embedding = embeddings.into_iter().next().flatten();
-            self.known.insert(name, embedding.clone());
+            self.known.insert((tenant.clone(), text.clone()), embedding.clone());
             Ok(embedding)
         })
     }

@@ -1,6 +1,6 @@
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use crate::{find::Likeness, quiet::Quiet, verify::Refused};
+use crate::{find::Likeness, others::Others, verify::Refused};
 
 /// How requests were answered.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -38,6 +38,9 @@ pub struct Stats {
     pub judged_wrong: u64,
     /// Times that the judge failed, was too slow, panicked, had too much to do, or was given no text to compare.
     pub judge_failures: u64,
+    /// Times that store, embedder, index, verifier or judge was not asked, since it had failed five times in a row: it is left alone
+    /// for a second then, and for up to half a minute if it goes on to fail.
+    pub unasked: u64,
 }
 
 /// The names of what refuses behind the rules that texts are verified by.
@@ -60,25 +63,12 @@ pub(crate) struct Counters {
     pub(crate) collapsed: AtomicU64,
     pub(crate) bypassed: AtomicU64,
     pub(crate) stored: AtomicU64,
-    pub(crate) store_failures: AtomicU64,
-    pub(crate) similar_failures: AtomicU64,
-    pub(crate) verifier_failures: AtomicU64,
     pub(crate) judged_right: AtomicU64,
     pub(crate) judged_wrong: AtomicU64,
-    pub(crate) judge_failures: AtomicU64,
     refused: [AtomicU64; RULES + MORE.len()],
-    /// What was logged of those that fail, which they may do for each request.
-    pub(crate) quiet: Complaints,
-}
-
-/// Of whom there may be complaints.
-#[derive(Debug, Default)]
-pub(crate) struct Complaints {
-    pub(crate) search: Quiet,
-    pub(crate) embedder: Quiet,
-    pub(crate) index: Quiet,
-    pub(crate) verifier: Quiet,
-    pub(crate) judge: Quiet,
+    pub(crate) others: Others,
+    /// Times that the search for similar questions panicked in here.
+    pub(crate) panics: AtomicU64,
 }
 
 pub(crate) fn count(counter: &AtomicU64) {
@@ -108,6 +98,7 @@ impl Counters {
 
     pub(crate) fn stats(&self) -> Stats {
         let read = |counter: &AtomicU64| counter.load(Relaxed);
+        let Others { reads, writes, embedder, index, verifier, judge } = &self.others;
         Stats {
             exact: read(&self.exact),
             similar: read(&self.similar),
@@ -118,13 +109,14 @@ impl Counters {
             collapsed: read(&self.collapsed),
             bypassed: read(&self.bypassed),
             stored: read(&self.stored),
-            store_failures: read(&self.store_failures),
+            store_failures: reads.failures() + writes.failures(),
             refused: self.refused.iter().map(read).sum(),
-            similar_failures: read(&self.similar_failures),
-            verifier_failures: read(&self.verifier_failures),
+            similar_failures: embedder.failures() + index.failures() + read(&self.panics),
+            verifier_failures: verifier.failures(),
             judged_right: read(&self.judged_right),
             judged_wrong: read(&self.judged_wrong),
-            judge_failures: read(&self.judge_failures),
+            judge_failures: judge.failures(),
+            unasked: self.others.unasked(),
         }
     }
 }

@@ -13,6 +13,7 @@ mod learned;
 mod promise;
 mod removed;
 mod restore;
+mod rests;
 mod sharing;
 mod similar;
 mod stored;
