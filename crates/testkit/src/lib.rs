@@ -5,6 +5,8 @@ pub mod alloc;
 pub mod body;
 pub mod cold_server;
 pub mod conformance;
+#[cfg(feature = "load")]
+pub mod load;
 pub mod model_server;
 pub mod simulation;
 pub mod strict;

@@ -7,6 +7,7 @@ usage: cargo xtask COMMAND [--without NAME]...
   test          every test and doc test of the workspace
   lint          formatting, clippy, rustdoc, licences and sources
   bench [NAME]  the benches, or one of them, with the peers beside
+  load [FLAG].. an open-loop load on a gateway and a model server of its own, or on --url; see load --help
   setup         install what test and lint need, and nothing else
 
   --without NAME  leave out curl, python, chromium, nginx, haproxy, model, fow-cache or cargo-deny, and what
@@ -28,6 +29,8 @@ pub(crate) enum Command {
     Demo,
     Help,
     Lint,
+    /// With flags of the program that sends it.
+    Load(Vec<String>),
     Setup,
     Test,
 }
@@ -43,6 +46,9 @@ impl Args {
         let (mut words, mut without) = (Vec::new(), Vec::new());
         let mut args = args;
         while let Some(arg) = args.next() {
+            if words.is_empty() && arg == "load" {
+                return Ok(Self { command: Command::Load(args.collect()), without });
+            }
             match arg.as_str() {
                 "-h" | "--help" => return Ok(Self { command: Command::Help, without: Vec::new() }),
                 "--without" => {
@@ -84,7 +90,7 @@ impl Args {
     fn needed(&self) -> &'static [Provision] {
         match &self.command {
             Command::Bench(Some(name)) if name == "cache_quality" => &[Provision::Model, Provision::FowCache],
-            Command::Bench(_) | Command::Demo | Command::Help => &[],
+            Command::Bench(_) | Command::Demo | Command::Help | Command::Load(_) => &[],
             Command::Lint => &[Provision::CargoDeny],
             Command::Setup => &Provision::ALL,
             Command::Test => &TESTS,
@@ -110,6 +116,8 @@ mod tests {
             ("bench", Command::Bench(None)),
             ("bench sse", Command::Bench(Some("sse".into()))),
             ("bench cache-quality", Command::Bench(Some("cache_quality".into()))),
+            ("load", Command::Load(Vec::new())),
+            ("load --rate 5 --help", Command::Load(vec!["--rate".into(), "5".into(), "--help".into()])),
             ("help", Command::Help),
             ("test --help", Command::Help),
             ("-h", Command::Help),

@@ -12,7 +12,9 @@ mod args;
 mod bench;
 mod demo;
 mod lint;
+mod load;
 mod provision;
+mod servers;
 mod test;
 mod workspace;
 
@@ -52,6 +54,7 @@ fn run(args: &Args) -> Result<(), String> {
         Command::Help | Command::Setup => Ok(()),
         Command::Demo => demo::run(&workspace),
         Command::Test => test::run(&workspace, &provisions),
+        Command::Load(args) => load::run(&workspace, args),
         Command::Lint => lint::run(&workspace, &provisions),
         Command::Bench(name) => bench::run(&workspace, name.as_deref()),
     }
