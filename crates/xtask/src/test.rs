@@ -9,7 +9,7 @@ pub(crate) fn run(workspace: &Workspace, provisions: &[Provision]) -> Result<(),
     // and no dev-dependency turns on stand here; `peers` are for the benches.
     let cargo = |command: &[&str]| {
         let mut cargo = workspace.cargo();
-        cargo.args(command).args(["--locked", "--workspace", "--features", "dashpot-testkit/alloc"]);
+        cargo.args(command).args(["--locked", "--workspace", "--features", "dashpot-testkit/alloc,dashpot-testkit/load"]);
         cargo
     };
     // Tests start the examples as programs. Built by a test, with features of their own, they would take a second build.
