@@ -46,6 +46,8 @@ impl Servers {
             // Off where nobody says whose answers are whose: here there is one person.
             .env("DASHPOT_GATEWAY_CACHE__MAX_BYTES", "67108864")
             .env("DASHPOT_GATEWAY_CACHE__SHARE_WITHOUT_CREDENTIAL", "true")
+            // The model server takes as many at once as come, which the limit would find out by itself, but in some ten seconds.
+            .env("DASHPOT_GATEWAY_LIMIT__INITIAL", "256")
             // 90 MB, which to see the page nobody should have to wait for: the gateway says what to run where it is missing.
             .env("DASHPOT_GATEWAY_CACHE__SIMILAR__MODEL", model::folder(workspace));
         let mut gateway = Server::start("gateway", &mut gateway, &events)?;

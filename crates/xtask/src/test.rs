@@ -7,9 +7,10 @@ use crate::{
 pub(crate) fn run(workspace: &Workspace, provisions: &[Provision]) -> Result<(), String> {
     // The features must be the same in every step, or dependencies are built again in between. Those that tests need
     // and no dev-dependency turns on stand here; `peers` are for the benches.
+    let features = "dashpot-testkit/alloc,dashpot-testkit/load";
     let cargo = |command: &[&str]| {
         let mut cargo = workspace.cargo();
-        cargo.args(command).args(["--locked", "--workspace", "--features", "dashpot-testkit/alloc,dashpot-testkit/load"]);
+        cargo.args(command).args(["--locked", "--workspace", "--features", features]);
         cargo
     };
     // Tests start the examples as programs. Built by a test, with features of their own, they would take a second build.
