@@ -66,6 +66,7 @@ where
     type Future = ResponseFuture<S, ReqBody, C, R>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.is_ready = false;
         loop {
             let is_inner = self.is_inner();
             let upstreams = &self.shared.upstreams;
@@ -114,6 +115,7 @@ where
         let own = match upstreams.own(&request) {
             Ok(own) => own,
             Err(rejection) => {
+                renew(&mut self.inner);
                 return ResponseFuture::refused(upstreams.refuse(rejection, request.headers()));
             }
         };
@@ -129,11 +131,13 @@ where
                         let comments =
                             while_cold.loading.as_ref().filter(|(_, wants)| wants(&Head::of(&request)));
                         let comments = comments.map(|&(every, _)| every);
+                        renew(&mut self.inner);
                         let waiting =
                             Waiting::new(turn, self.inner.clone(), request, self.shared.clone(), true);
                         return ResponseFuture::waiting(waiting, comments);
                     }
                     Place::Refused(rejection) => {
+                        renew(&mut self.inner);
                         return ResponseFuture::refused(upstreams.refuse(rejection, request.headers()));
                     }
                 }
@@ -143,10 +147,18 @@ where
             let exchange = Exchange::new(permit, &self.inner, &request, &self.shared, true);
             ResponseFuture::admitted(self.inner.call(request), exchange)
         } else {
-            let waiting = Waiting::admitted(permit, self.inner.clone(), request, self.shared.clone(), true);
+            // It may stand in a queue further in, so whoever waits takes its place there.
+            let inner = renew(&mut self.inner);
+            let waiting = Waiting::admitted(permit, inner, request, self.shared.clone(), true);
             ResponseFuture::waiting(waiting, None)
         }
     }
+}
+
+/// Another instance, which has promised nothing: the old one may hold a place, though it is not called.
+fn renew<S: Clone>(inner: &mut S) -> S {
+    let new = inner.clone();
+    std::mem::replace(inner, new)
 }
 
 impl<S: Clone, C: Clone, R: Clone> Clone for Warm<S, C, R> {
