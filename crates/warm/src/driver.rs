@@ -1,8 +1,9 @@
 use std::{
-    future::poll_fn,
+    future::{pending, poll_fn},
+    panic::{AssertUnwindSafe, catch_unwind},
     pin::{Pin, pin},
     sync::{Arc, Weak},
-    task::Poll,
+    task::{Context, Poll},
     time::Instant,
 };
 
@@ -80,15 +81,20 @@ impl Driver {
                         return Poll::Ready(Event::Closed);
                     }
                     if let Some((due, running)) = &mut self.running
-                        && let Poll::Ready(result) = running.as_mut().poll(cx)
+                        && let Poll::Ready(result) = poll(running, cx)
                     {
+                        let result = result.unwrap_or_else(|| Err("it panicked".into()));
                         return Poll::Ready(Event::Finished(*due, result));
                     }
                     if let Some(ended) = &mut self.ended
-                        && ended.as_mut().poll(cx).is_ready()
+                        && let Poll::Ready(result) = poll(ended, cx)
                     {
                         self.ended = None;
-                        return Poll::Ready(Event::Ended);
+                        if result.is_some() {
+                            return Poll::Ready(Event::Ended);
+                        }
+                        // Nobody knows when it ends: it is not asked again while it is up.
+                        self.ended = Some(Box::pin(pending()));
                     }
                     let is_late = timer.as_mut().as_pin_mut().is_some_and(|timer| timer.poll(cx).is_ready());
                     if is_late || news.as_mut().poll(cx).is_ready() {
@@ -132,14 +138,17 @@ impl Drop for Driver {
         if self.is_over {
             return;
         }
-        let Some(upstream) = self.upstream.upgrade() else { return };
-        match self.running.take() {
-            // A starter that panics has not done its step, and those who wait need another driver.
-            Some((due, _)) if std::thread::panicking() => upstream.panicked(due),
-            // The runtime ends: another one may go on.
-            _ => upstream.abandoned(),
+        // The runtime ends: another one may go on.
+        if let Some(upstream) = self.upstream.upgrade() {
+            upstream.abandoned();
         }
     }
+}
+
+/// Goes on with what a user has written; `None` if that panics, after which it must not be polled.
+fn poll<T>(running: &mut Running<T>, cx: &mut Context<'_>) -> Poll<Option<T>> {
+    let polled = catch_unwind(AssertUnwindSafe(|| running.as_mut().poll(cx)));
+    polled.map_or(Poll::Ready(None), |polled| polled.map(Some))
 }
 
 fn step(upstream: &Upstream, step: Step) -> Running<Result<(), StartError>> {

@@ -4,6 +4,7 @@ mod parts;
 mod views;
 
 use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -14,7 +15,7 @@ use parts::{Attempt, Phase, Rest};
 use crate::{
     WarmState,
     policy::{Budget, Keep, Moment, Policy, Recent},
-    rules::{ASKED, Rules, SETTLED},
+    rules::{AGES, ASKED, Rules, SETTLED},
     stats::{Counters, Start},
 };
 
@@ -141,6 +142,18 @@ impl Machine {
         Moment { at, unix: self.origin.unix + since }
     }
 
+    /// Asks the policy what it wants from now on. It runs with a lock held and in `Drop`: one that panics wants nothing.
+    fn ask(&mut self, now: Instant, question: fn(&mut dyn Policy, Moment) -> Keep) {
+        let (moment, policy) = (self.moment(now), &mut *self.policy);
+        let keep = catch_unwind(AssertUnwindSafe(|| question(policy, moment)));
+        self.wishes(now, keep.unwrap_or(Keep::NONE));
+    }
+
+    /// How exactly the end of use is to be known; neither at each moment nor never.
+    fn resolution(&self) -> Duration {
+        self.policy.resolution().clamp(Duration::from_millis(1), AGES)
+    }
+
     /// From now on the policy wants this.
     fn wishes(&mut self, now: Instant, keep: Keep) {
         self.wish = (now, keep.early(self.usual.unwrap_or_default()));
@@ -168,7 +181,7 @@ impl Machine {
 
     /// From when on it is warm for nothing. Pauses that are too short to be seen between requests are use.
     fn idles_from(&self) -> Instant {
-        let resolution = self.policy.resolution();
+        let resolution = self.resolution();
         self.idle_since.map_or(self.counted, |since| self.counted.max(since + resolution))
     }
 

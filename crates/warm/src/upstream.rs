@@ -203,19 +203,11 @@ impl Upstream {
         self.go(now(), true, |_, _| ()).1
     }
 
-    /// The driver is gone, with its runtime.
+    /// The driver is gone, with its runtime. None passes until there is another.
     pub(crate) fn abandoned(&self) {
-        self.lock().is_driven = false;
-    }
-
-    /// The driver is gone, since this step panicked. At once, or else the next driver would take it up.
-    pub(crate) fn panicked(self: &Arc<Self>, due: Due) {
-        tracing::error!(key = &*self.key, step = ?due.step, "a step panicked");
-        let now = now();
-        self.with(now, |inner, _| {
-            inner.is_driven = false;
-            inner.machine.finished(due.id, false, now);
-        });
+        let mut inner = self.lock();
+        inner.is_driven = false;
+        self.word.close();
     }
 
     pub(crate) fn state(&self) -> WarmState {
@@ -244,6 +236,13 @@ impl Upstream {
 
 fn rejection(after: Duration) -> Rejection {
     Rejection::new("warm", "the model is not ready yet").with_retry_after(after)
+}
+
+/// A driver that waits for the time of one that is forgotten ends now.
+impl Drop for Upstream {
+    fn drop(&mut self) {
+        self.news.notify_one();
+    }
 }
 
 impl fmt::Debug for Upstream {

@@ -4,7 +4,10 @@
 mod common;
 
 use common::{Model, SECOND, request};
-use dashpot_warm::{WarmLayer, WarmState, policy::Fixed};
+use dashpot_warm::{
+    WarmLayer, WarmState,
+    policy::{Fixed, Schedule, Window},
+};
 use http::StatusCode;
 use http_body_util::BodyExt;
 use tower::{Layer, ServiceExt};
@@ -67,4 +70,17 @@ async fn a_key_that_nobody_has_asked_for_can_be_warmed() {
     assert!(handle.subscribe().ready().await);
     assert_eq!(ask(&layer, &model, "/a").await, StatusCode::OK);
     assert_eq!((model.count("start a"), handle.stats().passed), (1, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_task_is_left_of_a_key_that_is_forgotten() {
+    let model = Model::new();
+    let day = Schedule::new([Window::daily((0, 0), (0, 1)).on([0])], SECOND);
+    let layer = layer(&model, 2).policy(day);
+    let tasks = || tokio::runtime::Handle::current().metrics().num_alive_tasks();
+    for n in 0..100 {
+        assert_eq!(ask(&layer, &model, &format!("/{n}")).await, StatusCode::OK);
+        tokio::time::sleep(30 * SECOND).await;
+    }
+    assert!(tasks() <= 2, "{} tasks for 2 keys", tasks());
 }

@@ -33,8 +33,7 @@ impl Machine {
         if load.is_none() && self.in_use {
             self.in_use = false;
             self.idle_since = Some(now);
-            let keep = self.policy.idle(self.moment(now));
-            self.wishes(now, keep);
+            self.ask(now, |policy, now| policy.idle(now));
         }
     }
 
@@ -98,7 +97,7 @@ impl Machine {
             }
             Phase::Warm if load.is_none() => self.rests_or_stays(now),
             // Whether it is still used is looked at now and then, so that most requests need not say so.
-            Phase::Warm => now.checked_add(self.policy.resolution()),
+            Phase::Warm => now.checked_add(self.resolution()),
             Phase::Draining { since, rest } => {
                 if let Some(due) = self.step {
                     // -> Cold: nobody knows what became of the stop.
@@ -182,8 +181,7 @@ impl Machine {
             return None;
         }
         // It has run out: asked once, since a wish for nothing has no successor.
-        let later = self.policy.later(self.moment(now));
-        self.wishes(now, later);
+        self.ask(now, |policy, now| policy.later(now));
         self.wish.1.next(Duration::ZERO).and_then(|next| now.checked_add(next))
     }
 }

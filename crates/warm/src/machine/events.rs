@@ -1,4 +1,7 @@
-use std::time::Instant;
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    time::Instant,
+};
 
 use super::{Arrival, Load, Machine, Phase, Rest, Step};
 use crate::{
@@ -13,13 +16,15 @@ impl Machine {
         self.count(now);
         let idle = self.idle_since.take().map(|since| now.saturating_duration_since(since));
         if let Some(idle) = idle {
-            self.policy.arrived(idle, self.moment(now));
+            let (moment, policy) = (self.moment(now), &mut *self.policy);
+            // One that panics learns nothing.
+            drop(catch_unwind(AssertUnwindSafe(|| policy.arrived(idle, moment))));
         }
         (self.in_use, self.is_prewarm) = (true, false);
         match self.phase {
             Phase::Warm => {
                 // Where requests follow each other closely, looking now and then is exact enough.
-                let is_exact = idle.is_some_and(|idle| idle >= self.policy.resolution());
+                let is_exact = idle.is_some_and(|idle| idle >= self.resolution());
                 return Arrival::Pass { is_exact };
             }
             Phase::Ramping { since } => {
@@ -134,15 +139,13 @@ impl Machine {
         } else {
             self.asked = true;
         }
-        let keep = self.policy.idle(self.moment(now));
-        self.wishes(now, keep);
+        self.ask(now, |policy, now| policy.idle(now));
     }
 
     /// The policy may begin, though nobody has come.
     pub(crate) fn begin(&mut self, now: Instant) {
         if !self.in_use && self.idle_since.is_none() && self.phase == Phase::Cold {
-            let keep = self.policy.begin(self.moment(now));
-            self.wishes(now, keep);
+            self.ask(now, |policy, now| policy.begin(now));
         }
     }
 

@@ -69,7 +69,7 @@ impl Upstream {
         if by_driver || is_news {
             inner.told = Some(next);
         }
-        if inner.machine.is_open() {
+        if inner.machine.is_open() && inner.is_driven {
             self.word.open(inner.machine.generation());
         }
         drop(guard);
