@@ -5,7 +5,9 @@ mod common;
 
 use std::{
     convert::Infallible,
+    pin::Pin,
     sync::{Arc, Mutex},
+    task::{Context, Poll},
 };
 
 use bytes::Bytes;
@@ -16,6 +18,7 @@ use dashpot_warm::{
     starter::{Ask, Http, StartError, Starter},
 };
 use http::{Request, Response};
+use http_body::Frame;
 use http_body_util::{BodyExt, Full};
 use tower::{Layer, Service, ServiceExt, service_fn};
 
@@ -122,4 +125,28 @@ async fn a_server_that_sleeps_is_woken_for_the_next_request() {
     log.lock().unwrap().clear();
     assert_eq!(ask().await.unwrap().status().as_u16(), 200);
     assert_eq!(log.lock().unwrap()[0], "POST http://gpu:8000/wake_up");
+}
+
+/// Frames without end, each there at once.
+struct Flood;
+
+impl http_body::Body for Flood {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(&[b'x'; 4096])))))
+    }
+}
+
+#[tokio::test]
+async fn an_answer_without_an_end_is_not_read_for_ever() {
+    let server =
+        service_fn(|_: Request<Full<Bytes>>| std::future::ready(Ok::<_, Infallible>(Response::new(Flood))));
+    let starter = Http::new(server).probe(Ask::get("http://gpu/health".parse().unwrap()));
+    let error = Starter::probe(&starter, "").await.unwrap_err();
+    assert_eq!(error.to_string(), "its answer does not end");
 }

@@ -1,6 +1,6 @@
 use std::{error::Error, fmt, future::poll_fn, pin::pin, sync::Arc};
 
-use bytes::Bytes;
+use bytes::{Buf, Bytes};
 use http::{HeaderValue, Method, Request, Response, Uri, header};
 use http_body::Body;
 use http_body_util::Full;
@@ -10,7 +10,8 @@ use super::{StartError, Starter, Step, done};
 
 /// An upstream that is told by HTTP, with a client of yours: any Tower service.
 ///
-/// A step is done when the answer is a success and has come to its end, which for a prime is the end of a real inference.
+/// A step is done when the answer is a success and has come to its end, which for a prime is the end of a real inference; it
+/// has failed if that is longer than a mebibyte.
 /// For some servers the requests are known: [`ollama`](Self::ollama), [`vllm`](Self::vllm),
 /// [`llama_swap`](Self::llama_swap).
 #[derive(Clone)]
@@ -27,6 +28,9 @@ pub struct Http<S> {
 /// A request that is made for a key.
 #[derive(Clone)]
 pub struct Ask(Arc<Make>);
+
+/// In bytes, of which an empty frame counts for one: no probe has more to say, and no first token.
+const MAX_ANSWER: usize = 1 << 20;
 
 type Make = dyn Fn(&str) -> Request<Full<Bytes>> + Send + Sync;
 
@@ -119,9 +123,13 @@ where
             poll_fn(|cx| service.poll_ready(cx)).await.map_err(into)?;
             let response = service.call(request).await.map_err(into)?;
             let status = response.status();
-            let mut body = pin!(response.into_body());
+            let (mut body, mut read) = (pin!(response.into_body()), 0);
             while let Some(frame) = poll_fn(|cx| body.as_mut().poll_frame(cx)).await {
-                frame.map_err(into)?;
+                let frame = frame.map_err(into)?;
+                read += frame.data_ref().map_or(0, Buf::remaining).max(1);
+                if read > MAX_ANSWER {
+                    return Err("its answer does not end".into());
+                }
             }
             if status.is_success() { Ok(()) } else { Err(StartError::from(format!("it answers {status}"))) }
         })
