@@ -6,7 +6,7 @@ use std::{
 
 use bytes::Bytes;
 use dashpot_body::Guarded;
-use http::{Response, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use http_body::{Body, Frame};
 use pin_project_lite::pin_project;
 use tokio::time::{Sleep, sleep};
@@ -73,6 +73,8 @@ where
                                 this.state.set(State::Passing { body });
                                 continue;
                             }
+                            // A success without events is none.
+                            _ if status.is_success() => StatusCode::BAD_GATEWAY,
                             _ => status,
                         }
                     }
@@ -95,10 +97,17 @@ where
     }
 }
 
+/// Asks for events as they are: the head has gone, and says nothing of a coding.
+pub(crate) fn ask_for_identity(headers: &mut HeaderMap) {
+    headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+}
+
 fn is_events<T>(response: &Response<T>) -> bool {
     const EVENTS: &[u8] = b"text/event-stream";
     let content_type = response.headers().get(header::CONTENT_TYPE).map(|value| value.as_bytes());
+    let coding = response.headers().get(header::CONTENT_ENCODING);
     response.status().is_success()
+        && coding.is_none_or(|coding| coding.as_bytes().eq_ignore_ascii_case(b"identity"))
         && content_type
             .and_then(|value| value.get(..EVENTS.len()))
             .is_some_and(|start| start.eq_ignore_ascii_case(EVENTS))

@@ -14,8 +14,8 @@ use tokio::sync::futures::OwnedNotified;
 use tower_service::Service;
 
 use crate::{
-    HttpIsCold, IsCold, NoReplay, Replay, ResponseBody, ResponseFuture, future::Exchange, permit::now,
-    upstream::Place, upstreams::Upstreams, waiting::Waiting,
+    HttpIsCold, IsCold, NoReplay, Replay, ResponseBody, ResponseFuture, future::Exchange,
+    loading::ask_for_identity, permit::now, upstream::Place, upstreams::Upstreams, waiting::Waiting,
 };
 
 /// A service that holds requests until their upstream is warm.
@@ -109,7 +109,7 @@ where
     }
 
     #[inline]
-    fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
+    fn call(&mut self, mut request: Request<ReqBody>) -> Self::Future {
         let is_ready = std::mem::take(&mut self.is_ready);
         let upstreams = &self.shared.upstreams;
         let own = match upstreams.own(&request) {
@@ -131,6 +131,9 @@ where
                         let comments =
                             while_cold.loading.as_ref().filter(|(_, wants)| wants(&Head::of(&request)));
                         let comments = comments.map(|&(every, _)| every);
+                        if comments.is_some() {
+                            ask_for_identity(request.headers_mut());
+                        }
                         renew(&mut self.inner);
                         let waiting =
                             Waiting::new(turn, self.inner.clone(), request, self.shared.clone(), true);
