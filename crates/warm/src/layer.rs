@@ -60,7 +60,8 @@ impl<C, R> WarmLayer<C, R> {
 
     /// Answers to requests of which `wants` says so begin at once, as an event stream with a comment now and each time
     /// `every` has passed, so that nobody on the way takes the connection for dead. Such an answer has said 200 before it
-    /// knows: what comes instead of events is told in an event `error`. Default: none.
+    /// knows: what comes instead of events is told in an event `error`. Its request accepts no coding, since the head has
+    /// named none. Default: none.
     ///
     /// # Panics
     ///
@@ -110,10 +111,11 @@ impl<C, R> WarmLayer<C, R> {
         self.with_rules(|rules| rules.start_timeout = timeout.min(AGES))
     }
 
-    /// While it comes up it is asked again so soon after each probe that failed. Default: 200 ms.
+    /// While it comes up it is asked again so soon after each probe that failed or took longer than 30 seconds; a
+    /// millisecond at the least. Default: 200 ms.
     #[must_use]
     pub fn probe_every(self, pause: Duration) -> Self {
-        self.with_rules(|rules| rules.probe_every = pause.min(AGES))
+        self.with_rules(|rules| rules.probe_every = pause.clamp(Duration::from_millis(1), AGES))
     }
 
     /// After a start that failed the next one begins about so much later, twice as long each time, up to `max`; a quarter

@@ -61,5 +61,7 @@ pub(crate) const AGES: Duration = Duration::from_secs(30 * 365 * 24 * 60 * 60);
 pub(crate) const SETTLED: Duration = Duration::from_secs(10);
 /// How long it stays warm after [`warm`](crate::Handle::warm), whatever the policy says.
 pub(crate) const ASKED: Duration = Duration::from_secs(60);
+/// A probe that takes longer has failed.
+pub(crate) const PROBE_TIMEOUT: Duration = Duration::from_secs(30);
 /// A stop that takes longer is taken for one.
 pub(crate) const STOP_TIMEOUT: Duration = Duration::from_secs(60);

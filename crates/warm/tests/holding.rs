@@ -3,13 +3,20 @@
 
 mod common;
 
-use std::{sync::atomic::Ordering::SeqCst, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering::SeqCst},
+    },
+    time::Duration,
+};
 
 use common::{Model, SECOND, request};
 use dashpot_core::{Deadline, Rejection};
 use dashpot_warm::{
     WarmLayer, WarmState,
     policy::{Budget, Fixed, Never},
+    starter::Functions,
 };
 use http::{Response, StatusCode, header::RETRY_AFTER};
 use http_body_util::BodyExt;
@@ -252,4 +259,59 @@ async fn a_stream_that_has_begun_says_what_came_instead_of_events() {
     let expected =
         ": loading\n\nevent: error\ndata: {\"error\":{\"message\":\"Service Unavailable\",\"code\":503}}\n\n";
     assert_eq!(words, expected);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_that_has_begun_does_not_call_a_success_an_error() {
+    let model = Model::new();
+    let layer = WarmLayer::new(model.starter(SECOND)).loading_comments(4 * SECOND, |_| true);
+    let answer = layer.layer(model.service()).oneshot(request("/")).await.unwrap();
+    let words = answer.into_body().collect().await.unwrap().to_bytes();
+    let expected =
+        ": loading\n\nevent: error\ndata: {\"error\":{\"message\":\"Bad Gateway\",\"code\":502}}\n\n";
+    assert_eq!(words, expected, "it says 200, but sends no events");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_that_has_begun_as_plain_text_is_not_gone_on_with_in_another_coding() {
+    let model = Model::new();
+    let layer = WarmLayer::new(model.starter(SECOND)).loading_comments(4 * SECOND, |_| true);
+    // Encodes for whoever accepts it, as servers do; and one that does so for all.
+    let ask = |path: &'static str| {
+        let inner = model.service();
+        let encodes = tower::service_fn(move |request: http::Request<_>| {
+            let codings = request.headers().get("accept-encoding").cloned();
+            let is_wanted = codings.is_some_and(|codings| codings.to_str().unwrap().contains("gzip"));
+            let answer = inner.clone().oneshot(request);
+            async move {
+                let mut answer = answer.await?;
+                if is_wanted || path == "/always" {
+                    answer.headers_mut().insert("content-encoding", "gzip".parse().unwrap());
+                }
+                Ok::<_, std::convert::Infallible>(answer)
+            }
+        });
+        let mut request = request("/stream");
+        request.headers_mut().insert("accept-encoding", "gzip, br".parse().unwrap());
+        let service = layer.layer(encodes);
+        async { service.oneshot(request).await.unwrap().into_body().collect().await.unwrap().to_bytes() }
+    };
+    assert_eq!(ask("/if-accepted").await, ": loading\n\ndata: hi\n\n");
+    layer.handle().cool();
+    tokio::time::sleep(SECOND).await;
+    assert!(ask("/always").await.ends_with(b"\"code\":502}}\n\n"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn probes_without_a_pause_do_not_keep_others_from_running() {
+    let probes = Arc::new(AtomicU32::new(0));
+    let counter = probes.clone();
+    let starter = Functions::new(|_| async { Ok(()) }).probe(move |_| {
+        let probes = counter.fetch_add(1, SeqCst);
+        async move { if probes < 1_000_000 { Err("not yet".into()) } else { Ok(()) } }
+    });
+    let layer = WarmLayer::new(starter).probe_every(Duration::ZERO);
+    layer.handle().warm();
+    tokio::time::sleep(SECOND).await;
+    assert!(probes.load(SeqCst) <= 1001, "{probes:?}");
 }

@@ -1,7 +1,10 @@
 use std::time::{Duration, Instant};
 
 use super::{Load, Machine, Next, Phase, Rest, Step};
-use crate::{policy::Keep, rules::STOP_TIMEOUT};
+use crate::{
+    policy::Keep,
+    rules::{PROBE_TIMEOUT, STOP_TIMEOUT},
+};
 
 /// What time brings about.
 impl Machine {
@@ -69,13 +72,21 @@ impl Machine {
                     self.fails(now, false);
                     return None;
                 }
-                if let (Phase::Probing(_, next), None) = (self.phase, self.step) {
+                let Phase::Probing(_, next) = self.phase else { return Some(late) };
+                let Some(due) = self.step else {
                     if now < next {
                         return Some(next.min(late));
                     }
                     self.run(Step::Probe, now);
+                    return None;
+                };
+                // One that hangs says nothing of the next one.
+                let over = due.since + PROBE_TIMEOUT;
+                if now >= over {
+                    self.enter(Phase::Probing(attempt, now + self.rules.probe_every));
+                    return None;
                 }
-                Some(late)
+                Some(over.min(late))
             }
             Phase::Ramping { since } => {
                 // Ramping -> Warm: it has had its time.
@@ -100,10 +111,14 @@ impl Machine {
             Phase::Warm => now.checked_add(self.resolution()),
             Phase::Draining { since, rest } => {
                 if let Some(due) = self.step {
-                    // -> Cold: nobody knows what became of the stop.
                     let late = due.since + STOP_TIMEOUT;
                     if now >= late {
-                        self.enter(Phase::Cold);
+                        self.enter(match due.step {
+                            // It has not fallen asleep: it is stopped.
+                            Step::Sleep => Phase::Draining { since, rest: Rest::Cold },
+                            // -> Cold: nobody knows what became of the stop.
+                            _ => Phase::Cold,
+                        });
                         return None;
                     }
                     return Some(late);
