@@ -2,10 +2,17 @@
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, reason = "a test")]
 
+mod groups;
+
 use std::{
     net::TcpListener,
     path::{Path, PathBuf},
-    sync::Arc,
+    pin::Pin,
+    process::Stdio,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::SeqCst},
+    },
     time::Duration,
 };
 
@@ -14,8 +21,9 @@ use dashpot_testkit::cold_server::{ColdServer, write_model};
 use dashpot_warm::{
     Handle, HttpIsCold, Replay, WarmLayer, WarmState,
     policy::{Fixed, Never},
-    starter::{Ask, Http, Process},
+    starter::{Ask, Http, Process, Step},
 };
+use groups::is_gone;
 use http::{Request, StatusCode, Uri};
 use http_body_util::{BodyExt, Full};
 use hyper_util::{
@@ -24,11 +32,7 @@ use hyper_util::{
 };
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
-use tokio::{
-    process::Command,
-    task::JoinSet,
-    time::{Instant, timeout},
-};
+use tokio::{process::Command, task::JoinSet, time::timeout};
 use tower::{Layer, ServiceExt};
 
 type Hyper = Client<HttpConnector, Full<Bytes>>;
@@ -97,7 +101,7 @@ fn command(port: &str, model: &Path, boot: u64, inference: u64) -> Command {
         .env("COLD_CHILD", "yes")
         .env("COLD_BOOT", boot.to_string())
         .env("COLD_INFERENCE", inference.to_string())
-        .stdout(std::process::Stdio::null());
+        .stdout(Stdio::null());
     command
 }
 
@@ -121,27 +125,6 @@ async fn reaches(handle: &Handle, state: WarmState) {
 
 fn pid(starter: &Starter) -> Pid {
     Pid::from_raw(starter.pid("").unwrap().cast_signed()).unwrap()
-}
-
-/// Nobody is left of its group.
-async fn is_gone(group: Pid) {
-    let until = Instant::now() + LONG;
-    while is_alive(group) {
-        assert!(Instant::now() < until, "there are orphans in {group:?}");
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-}
-
-/// Whether anybody in the group runs. Those that nobody has waited for yet are dead, but still have their place in it.
-fn is_alive(group: Pid) -> bool {
-    let processes = std::fs::read_dir("/proc").unwrap().flatten();
-    let stats = processes.filter_map(|process| std::fs::read_to_string(process.path().join("stat")).ok());
-    // After the name, which may have anything in it: the state, the parent, the group.
-    stats.filter_map(|stat| stat.rsplit_once(") ").map(|(_, rest)| rest.to_owned())).any(|stat| {
-        let mut fields = stat.split(' ');
-        let is_dead = matches!(fields.next(), Some("Z" | "X"));
-        !is_dead && fields.nth(1) == Some(group.to_string().as_str())
-    })
 }
 
 #[tokio::test]
@@ -252,6 +235,69 @@ async fn a_crash_of_an_idle_process_is_seen_and_it_is_started_again_before_anybo
     assert_eq!(handle.stats().held, 1, "only the very first had to wait");
 }
 
+#[tokio::test]
+async fn killed_while_it_starts_or_after_it_has_failed_it_comes_back() {
+    let world = World::new();
+    let starter = world.starter(150, 10);
+    let layer =
+        WarmLayer::new(Slow(starter.clone(), AtomicBool::new(true))).retry(Duration::from_millis(50), LONG);
+    let handle = layer.handle();
+    for state in [WarmState::Failed, WarmState::Starting] {
+        handle.warm();
+        reaches(&handle, state).await;
+        timeout(LONG, async {
+            while starter.pid("").is_none() {
+                tokio::task::yield_now().await;
+            }
+        })
+        .await
+        .unwrap();
+        assert_eq!(handle.state(), state);
+        let group = pid(&starter);
+        kill_process(group, Signal::KILL).unwrap();
+        assert_eq!(ask(&layer, &world).await, StatusCode::OK, "after {state}");
+        is_gone(group).await;
+        assert_ne!(pid(&starter), group);
+        handle.cool();
+        reaches(&handle, WarmState::Cold).await;
+    }
+}
+
+/// A process that takes its time to be started and stopped, and whose first prime may fail.
+struct Slow(Starter, AtomicBool);
+
+impl dashpot_warm::starter::Starter for Slow {
+    fn start<'a>(&'a self, key: &'a str) -> Step<'a> {
+        Box::pin(async move {
+            self.0.start(key).await?;
+            tokio::time::sleep(Duration::from_millis(300)).await;
+            Ok(())
+        })
+    }
+
+    fn probe<'a>(&'a self, key: &'a str) -> Step<'a> {
+        self.0.probe(key)
+    }
+
+    fn prime<'a>(&'a self, key: &'a str) -> Step<'a> {
+        if self.1.swap(false, SeqCst) {
+            return Box::pin(async { Err("no word came back".into()) });
+        }
+        self.0.prime(key)
+    }
+
+    fn stop<'a>(&'a self, key: &'a str) -> Step<'a> {
+        Box::pin(async move {
+            tokio::time::sleep(Duration::from_millis(300)).await;
+            self.0.stop(key).await
+        })
+    }
+
+    fn ended<'a>(&'a self, key: &'a str) -> Pin<Box<dyn Future<Output = ()> + Send + 'a>> {
+        self.0.ended(key)
+    }
+}
+
 #[test]
 fn when_the_runtime_goes_no_process_is_left() {
     let world = World::new();
@@ -266,6 +312,7 @@ fn when_the_runtime_goes_no_process_is_left() {
     drop(runtime);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(is_gone(group));
+    assert_eq!(starter.pid(""), None, "it would be taken for alive, and its number may be another's");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
