@@ -103,10 +103,16 @@ where
             let next = match self.as_mut().project().state.project() {
                 StateProjection::Admitted { inner, exchange } => {
                     let answer = ready!(inner.poll(cx));
-                    let exchange = exchange.take().expect("not polled after it is ready");
-                    match exchange.answered(answer) {
-                        Ok(answer) => return Poll::Ready(answer),
-                        Err(waiting) => State::Waiting { waiting },
+                    let Exchange { permit, is_cold, asked, again } =
+                        exchange.take().expect("not polled after it is ready");
+                    let is_cold = is_cold.is_cold(answer.as_ref());
+                    match is_cold.then(|| lost(&permit, again)).flatten() {
+                        Some(waiting) => State::Waiting { waiting },
+                        None => {
+                            return Poll::Ready(
+                                answer.map(|answer| ResponseBody::held(asked, answer, permit)),
+                            );
+                        }
                     }
                 }
                 StateProjection::Waiting { waiting } => match ready!(waiting.as_mut().poll(cx))? {
@@ -128,8 +134,6 @@ where
     }
 }
 
-type Answer<B, F, E> = Result<Response<ResponseBody<B, F>>, E>;
-
 impl<S, ReqBody, C, R> Exchange<S, ReqBody, C, R> {
     #[inline]
     pub(crate) fn new(
@@ -149,38 +153,24 @@ impl<S, ReqBody, C, R> Exchange<S, ReqBody, C, R> {
             copy.map(|request| Box::new(Again { inner: inner.clone(), request, shared: shared.clone() }));
         Self { permit, is_cold: shared.is_cold.clone(), asked: request.method().into(), again }
     }
+}
 
-    /// The answer; or the same request, which waits once more.
-    #[inline]
-    #[allow(clippy::type_complexity, reason = "an answer or a wait")]
-    fn answered<B>(
-        self,
-        answer: Result<Response<B>, S::Error>,
-    ) -> Result<Answer<B, ResponseFuture<S, ReqBody, C, R>, S::Error>, Pin<Box<Waiting<S, ReqBody, C, R>>>>
-    where
-        S: Service<Request<ReqBody>, Response = Response<B>>,
-        C: IsCold<Response<B>, S::Error>,
-        B: Body<Data = Bytes>,
-    {
-        let Self { permit, is_cold, asked, again } = self;
-        if is_cold.is_cold(answer.as_ref()) {
-            permit.lost();
-            if let Some(again) = again {
-                let Again { inner, request, shared } = *again;
-                let deadline = Deadline::of(&request, now).map(Deadline::instant);
-                match permit.upstream().place(&shared.upstreams.plan.while_cold, deadline) {
-                    Place::Waits(turn) => {
-                        return Err(Box::pin(Waiting::new(turn, inner, request, shared, false)));
-                    }
-                    Place::Passes(other) => {
-                        return Err(Box::pin(Waiting::admitted(other, inner, request, shared, false)));
-                    }
-                    Place::Refused(_) => {}
-                }
-            }
-        }
-        Ok(answer.map(|response| ResponseBody::held(asked, response, permit)))
-    }
+/// The answer shows that the upstream is not there any more; the same request, which waits once more, if there is a copy.
+#[cold]
+#[inline(never)]
+fn lost<S, B: Body, C, R>(
+    permit: &Permit,
+    again: Option<Box<Again<S, B, C, R>>>,
+) -> Option<Pin<Box<Waiting<S, B, C, R>>>> {
+    permit.lost();
+    let Again { inner, request, shared } = *again?;
+    let deadline = Deadline::of(&request, now).map(Deadline::instant);
+    let waiting = match permit.upstream().place(&shared.upstreams.plan.while_cold, deadline) {
+        Place::Waits(turn) => Waiting::new(turn, inner, request, shared, false),
+        Place::Passes(other) => Waiting::admitted(other, inner, request, shared, false),
+        Place::Refused(_) => return None,
+    };
+    Some(Box::pin(waiting))
 }
 
 impl<S: Service<Request<B>>, B, C, R> fmt::Debug for ResponseFuture<S, B, C, R> {

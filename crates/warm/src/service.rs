@@ -65,6 +65,7 @@ where
     type Error = S::Error;
     type Future = ResponseFuture<S, ReqBody, C, R>;
 
+    #[inline]
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
         self.is_ready = false;
         loop {

@@ -30,6 +30,7 @@ impl Word {
         Self(AtomicU64::new(0))
     }
 
+    #[inline]
     pub(crate) fn load(&self) -> Seen {
         self.0.load(Acquire).into()
     }
