@@ -258,3 +258,17 @@ async fn when_the_layer_goes_its_upstream_is_stopped_after_its_last_body() {
     tokio::time::sleep(SECOND).await;
     assert_eq!(model.log(), ["start ", "primed", "call /slow", "stop "]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn who_waits_for_a_change_is_not_told_of_what_has_not_changed() {
+    let model = Model::new();
+    let layer = WarmLayer::new(model.starter(SECOND));
+    assert_eq!(ask(&layer, &model, "/").await, StatusCode::OK);
+    tokio::time::sleep(20 * SECOND).await;
+    let mut changes = layer.handle().subscribe();
+    assert_eq!(layer.handle().stats().state, WarmState::Warm);
+    assert_eq!(ask(&layer, &model, "/").await, StatusCode::OK);
+    assert!(tokio::time::timeout(60 * SECOND, changes.changed()).await.is_err());
+    layer.handle().cool();
+    assert_eq!(changes.changed().await, Some(WarmState::Draining));
+}

@@ -57,8 +57,12 @@ impl Upstream {
             inner.machine.passed(u64::from(inner.begun.wrapping_sub(seen.begun) & 0xff_ffff));
         }
         let state = inner.machine.state();
-        let was = self.state.send_replace(state);
-        after.changed = (was != state).then_some((was, state));
+        // Whoever waits for a change is told of changes only.
+        self.state.send_if_modified(|was| {
+            after.changed = (*was != state).then_some((*was, state));
+            *was = state;
+            after.changed.is_some()
+        });
         after.started = inner.machine.starts_so_far().filter(|start| Some(*start) != starts);
         if by_driver {
             inner.is_driven = !next.is_over;
