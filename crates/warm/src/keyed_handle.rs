@@ -1,6 +1,8 @@
 use std::sync::Arc;
 
-use crate::{Handle, Stats, upstreams::Upstreams};
+use dashpot_core::Keyed;
+
+use crate::{Handle, Stats, upstream::Upstream, upstreams::Upstreams};
 
 /// Shows the upstreams of all keys of a layer. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -19,16 +21,21 @@ impl KeyedHandle {
         self.len() == 0
     }
 
-    /// The upstream of one key, if it has one at this moment. While the handle lives the key keeps it.
+    /// The upstream of one key, if it has one at this moment; that of requests without a key has the key "". While the
+    /// handle lives the key keeps it.
     #[must_use]
     pub fn get(&self, key: &str) -> Option<Handle> {
-        let upstream = self.0.keyed.as_ref()?.get(key)?;
+        let keyed = self.0.keyed.as_ref()?;
+        let upstream = if key.is_empty() { self.0.default.clone() } else { keyed.get(key)? };
         Some(Handle { upstream, _alive: self.0.clone() })
     }
 
-    /// The same, made if there is none; `None` if the layer has no keys, or no room for it.
+    /// The same, made if there is none; `None` if the layer has no keys or no room for it, or it is too long for one.
     #[must_use]
     pub fn get_or_make(&self, key: &str) -> Option<Handle> {
+        if key.is_empty() || key.len() > Keyed::<Upstream>::MAX_KEY_LEN {
+            return self.get(key);
+        }
         let upstream = self.0.of(self.0.keyed.as_ref()?, key)?;
         Some(Handle { upstream, _alive: self.0.clone() })
     }

@@ -149,9 +149,9 @@ impl<C, R> WarmLayer<C, R> {
 
     /// Gives each key an upstream of its own: for each model that `key` tells apart. The [`Starter`] is told the key.
     ///
-    /// Requests without a key belong to the upstream of the key "", and so do those whose key is longer than 256 bytes. No
-    /// more than `capacity` keys have one at once, whatever clients send: for a new one makes room whichever was used
-    /// longest ago of those that are cold, and what its policy has learnt is gone. If none is, the request is refused.
+    /// Requests without a key belong to the upstream of the key "", and so do those whose key is empty or longer than 256
+    /// bytes. No more than `capacity` keys have one at once, whatever clients send: for a new one makes room whichever was
+    /// used longest ago of those that are cold, and what its policy has learnt is gone. If none is, the request is refused.
     ///
     /// # Panics
     ///

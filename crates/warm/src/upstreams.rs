@@ -108,12 +108,14 @@ impl Upstreams {
     #[inline]
     pub(crate) fn own<B: Body>(&self, request: &Request<B>) -> Result<Option<Arc<Upstream>>, Rejection> {
         let (Some(keyed), Some((_, key_of))) = (&self.keyed, &self.plan.keyed) else { return Ok(None) };
-        let key = key_of(&Head::of(request)).filter(|key| key.len() <= Keyed::<Upstream>::MAX_KEY_LEN);
+        let key = key_of(&Head::of(request));
+        let key = key.filter(|key| !key.is_empty() && key.len() <= Keyed::<Upstream>::MAX_KEY_LEN);
         let Some(key) = key else { return Ok(None) };
         let upstream = self.of(keyed, &key);
         upstream.map(Some).ok_or(const { Rejection::new("warm", "too many models are warm at once") })
     }
 
+    /// The upstream of a key, made if there is none and room for it.
     pub(crate) fn of(&self, keyed: &Keyed<Upstream>, key: &str) -> Option<Arc<Upstream>> {
         keyed.get_or_make(key, || Upstream::new(&self.plan, key, self.alive.subscribe()))
     }

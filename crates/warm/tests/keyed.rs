@@ -84,3 +84,22 @@ async fn no_task_is_left_of_a_key_that_is_forgotten() {
     }
     assert!(tasks() <= 2, "{} tasks for 2 keys", tasks());
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_empty_key_is_none_and_not_another_upstream_of_that_name() {
+    let model = Model::new();
+    let layer = WarmLayer::new(model.starter(SECOND)).keyed(2, |head| {
+        let path = head.uri().path();
+        (path != "/none").then(|| path.trim_start_matches('/').into())
+    });
+    for path in ["/", "/none"] {
+        assert_eq!(ask(&layer, &model, path).await, StatusCode::OK);
+    }
+    let handles = layer.keyed_handle();
+    assert!(handles.get("").unwrap().is_ready() && handles.get_or_make("").unwrap().is_ready());
+    assert_eq!((model.count("start"), handles.len()), (1, 0));
+    let long = "x".repeat(257);
+    assert!(handles.get_or_make(&long).is_none(), "no request has it");
+    assert_eq!(ask(&layer, &model, &format!("/{long}")).await, StatusCode::OK);
+    assert_eq!((model.count("start"), handles.len()), (1, 0));
+}
