@@ -158,6 +158,7 @@ impl<S, ReqBody, C, R> Exchange<S, ReqBody, C, R> {
 /// The answer shows that the upstream is not there any more; the same request, which waits once more, if there is a copy.
 #[cold]
 #[inline(never)]
+#[allow(clippy::type_complexity, reason = "a wait is in a box")]
 fn lost<S, B: Body, C, R>(
     permit: &Permit,
     again: Option<Box<Again<S, B, C, R>>>,

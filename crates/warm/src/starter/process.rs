@@ -157,7 +157,7 @@ async fn spill(from: Option<impl AsyncRead + Unpin>) {
     if let Some(mut from) = from {
         let _: io::Result<u64> = io::copy(&mut from, &mut io::sink()).await;
     }
-    pending().await
+    pending::<()>().await;
 }
 
 fn signal(group: Pid, signal: Signal) {
