@@ -46,6 +46,19 @@ fn an_upstream_whose_runtime_has_gone_is_driven_by_the_next_one() {
     });
 }
 
+#[tokio::test(start_paused = true)]
+async fn when_the_layer_goes_the_task_of_one_that_has_failed_ends_at_once() {
+    let model = Model::new();
+    model.fails.store(1, std::sync::atomic::Ordering::SeqCst);
+    let layer = WarmLayer::new(model.starter(SECOND)).retry(1000 * SECOND, 1000 * SECOND);
+    layer.handle().warm();
+    tokio::time::sleep(10 * SECOND).await;
+    assert_eq!((layer.handle().state(), model.count("stop")), (WarmState::Failed, 1));
+    drop(layer);
+    tokio::time::sleep(SECOND).await;
+    assert_eq!(tokio::runtime::Handle::current().metrics().num_alive_tasks(), 0);
+}
+
 /// Panics where nothing comes back: while it is asked whether the upstream has ended.
 struct Endless(Model);
 

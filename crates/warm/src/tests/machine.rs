@@ -238,29 +238,3 @@ fn what_is_lost_at_once_each_time_is_tried_less_and_less_often() {
         assert!((0.75..=1.25).contains(&(wait / expected)), "{wait} is not about {expected}");
     }
 }
-
-#[test]
-fn one_that_neither_sleeps_nor_says_so_is_stopped() {
-    let mut world = World::new(Never, None, Some(secs(600)));
-    world.happens(Event::Arrive);
-    (0..3).for_each(|_| world.happens(Event::Done));
-    world.happens(Event::End);
-    assert_eq!(world.next.due.unwrap().step, Step::Sleep);
-    world.happens(Event::Wake);
-    assert_eq!(world.next.due.unwrap().step, Step::Stop, "it may still be up");
-}
-
-#[test]
-fn a_probe_that_hangs_is_followed_by_another() {
-    let mut world = World::new(Fixed::new(secs(1000)), None, None);
-    world.happens(Event::Arrive);
-    world.happens(Event::Done);
-    let (began, first) = (world.now, world.next.due.unwrap());
-    world.happens(Event::Wake);
-    world.happens(Event::Wake);
-    let second = world.next.due.unwrap();
-    assert_eq!((first.step, second.step), (Step::Probe, Step::Probe));
-    assert!(first != second && world.now - began < secs(40));
-    world.happens(Event::Done);
-    assert_eq!(world.machine.state(), WarmState::Priming);
-}

@@ -1,4 +1,5 @@
 mod budget;
+mod edges;
 mod machine;
 mod world;
 
