@@ -124,3 +124,23 @@ fn one_that_is_cooled_on_its_way_to_sleep_is_stopped() {
     world.happens(Event::Done);
     assert_eq!(world.next.due.unwrap().step, Step::Stop);
 }
+
+#[test]
+fn a_stop_that_hangs_after_a_failure_does_not_keep_it_from_being_tried_again() {
+    let mut world = World::new(Fixed::new(secs(30)), None, None);
+    world.happens(Event::Arrive);
+    world.happens(Event::Fail);
+    assert_eq!(world.next.due.unwrap().step, Step::Stop);
+    world.happens(Event::Wake);
+    assert_eq!(world.next.due.unwrap().step, Step::Start, "the wait is long over");
+}
+
+#[test]
+fn a_ramp_ends_when_its_window_does() {
+    let mut world = World::new(Fixed::new(secs(30)), None, None);
+    world.happens(Event::Arrive);
+    (0..3).for_each(|_| world.happens(Event::Done));
+    let began = world.now;
+    world.happens(Event::Wake);
+    assert_eq!((world.now - began, world.machine.state()), (secs(4), WarmState::Warm));
+}
