@@ -272,3 +272,36 @@ async fn who_waits_for_a_change_is_not_told_of_what_has_not_changed() {
     layer.handle().cool();
     assert_eq!(changes.changed().await, Some(WarmState::Draining));
 }
+
+#[tokio::test(start_paused = true)]
+async fn the_end_of_one_that_passed_without_a_look_ends_the_wait_for_it() {
+    let model = Model::new();
+    let layer = WarmLayer::new(model.starter(SECOND));
+    assert_eq!(ask(&layer, &model, "/").await, StatusCode::OK);
+    tokio::time::sleep(20 * SECOND).await;
+    let first = layer.layer(model.service()).oneshot(request("/slow")).await.unwrap();
+    let second = layer.layer(model.service()).oneshot(request("/slow")).await.unwrap();
+    layer.handle().cool();
+    drop(first);
+    tokio::time::sleep(SECOND).await;
+    assert_eq!(layer.handle().state(), WarmState::Draining);
+    drop(second);
+    tokio::time::sleep(SECOND).await;
+    assert_eq!(layer.handle().state(), WarmState::Cold);
+}
+
+#[tokio::test(start_paused = true)]
+async fn in_each_of_its_lives_a_loss_is_seen_by_those_who_pass_without_a_look() {
+    let model = Model::new();
+    let layer = WarmLayer::new(model.starter(SECOND));
+    for lost in 1..5 {
+        assert_eq!(ask(&layer, &model, "/").await, StatusCode::OK);
+        tokio::time::sleep(20 * SECOND).await;
+        // While this one is under way the others need no look.
+        let slow = layer.layer(model.service()).oneshot(request("/slow")).await.unwrap();
+        model.up.store(false, SeqCst);
+        assert_eq!(ask(&layer, &model, "/").await, StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!((layer.handle().stats().lost, layer.handle().is_ready()), (lost, false));
+        drop(slow);
+    }
+}
