@@ -8,7 +8,7 @@ use std::{
 use bytes::Bytes;
 use dashpot_body::Head;
 use dashpot_core::Deadline;
-use http::{Request, Response};
+use http::{Method, Request, Response};
 use http_body::Body;
 use tokio::sync::futures::OwnedNotified;
 use tower_service::Service;
@@ -117,7 +117,7 @@ where
             Ok(own) => own,
             Err(rejection) => {
                 renew(&mut self.inner);
-                return ResponseFuture::refused(upstreams.refuse(rejection, request.headers()));
+                return ResponseFuture::refused(upstreams.refuse(rejection, &request));
             }
         };
         let upstream = own.as_ref().unwrap_or(&upstreams.default);
@@ -129,8 +129,11 @@ where
                 match upstream.place(while_cold, deadline) {
                     Place::Passes(permit) => permit,
                     Place::Waits(turn) => {
-                        let comments =
-                            while_cold.loading.as_ref().filter(|(_, wants)| wants(&Head::of(&request)));
+                        let wants_body = request.method() != Method::HEAD;
+                        let comments = while_cold
+                            .loading
+                            .as_ref()
+                            .filter(|(_, wants)| wants_body && wants(&Head::of(&request)));
                         let comments = comments.map(|&(every, _)| every);
                         if comments.is_some() {
                             ask_for_identity(request.headers_mut());
@@ -142,7 +145,7 @@ where
                     }
                     Place::Refused(rejection) => {
                         renew(&mut self.inner);
-                        return ResponseFuture::refused(upstreams.refuse(rejection, request.headers()));
+                        return ResponseFuture::refused(upstreams.refuse(rejection, &request));
                     }
                 }
             }

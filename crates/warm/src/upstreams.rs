@@ -9,7 +9,7 @@ use std::{
 use bytes::Bytes;
 use dashpot_body::Head;
 use dashpot_core::{Keyed, Rejection};
-use http::{HeaderMap, Request, Response};
+use http::{HeaderMap, Method, Request, Response};
 use http_body::Body;
 use tokio::sync::watch;
 
@@ -120,8 +120,10 @@ impl Upstreams {
         keyed.get_or_make(key, || Upstream::new(&self.plan, key, self.alive.subscribe()))
     }
 
-    pub(crate) fn refuse(&self, rejection: Rejection, headers: &HeaderMap) -> Response<Bytes> {
-        (self.plan.refuse)(rejection, headers)
+    pub(crate) fn refuse<B>(&self, rejection: Rejection, request: &Request<B>) -> Response<Bytes> {
+        let response = (self.plan.refuse)(rejection, request.headers());
+        // Over HTTP/2 a body would be sent whatever was asked.
+        if request.method() == Method::HEAD { response.map(|_| Bytes::new()) } else { response }
     }
 }
 

@@ -93,7 +93,7 @@ where
                 let request = this.request.take().expect("not polled after it is ready");
                 let rejection = turn.upstream().timed_out();
                 *this.turn = None;
-                let refusal = this.shared.upstreams.refuse(rejection, request.headers());
+                let refusal = this.shared.upstreams.refuse(rejection, &request);
                 return Poll::Ready(Ok(Waited::Refused(refusal)));
             }
         }

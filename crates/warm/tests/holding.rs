@@ -19,6 +19,7 @@ use dashpot_warm::{
     starter::Functions,
 };
 use http::{Response, StatusCode, header::RETRY_AFTER};
+use http_body::Body;
 use http_body_util::BodyExt;
 use tokio::{task::JoinSet, time::Instant};
 use tower::{Layer, ServiceExt};
@@ -314,4 +315,22 @@ async fn probes_without_a_pause_do_not_keep_others_from_running() {
     layer.handle().warm();
     tokio::time::sleep(SECOND).await;
     assert!(probes.load(SeqCst) <= 1001, "{probes:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_answer_to_head_has_no_body_though_it_is_refused_or_late() {
+    let model = Model::new();
+    let layer = WarmLayer::new(model.starter(SECOND)).hold(1, Duration::from_millis(100));
+    let ask = |layer: &WarmLayer| {
+        let mut head = request("/");
+        *head.method_mut() = http::Method::HEAD;
+        layer.layer(model.service()).oneshot(head)
+    };
+    let (late, refused) = tokio::join!(ask(&layer), ask(&layer));
+    for answer in [late.unwrap(), refused.unwrap()] {
+        assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE);
+        assert!(answer.headers().contains_key(RETRY_AFTER) && answer.body().is_end_stream());
+    }
+    let layer = WarmLayer::new(model.starter(SECOND)).loading_comments(SECOND, |_| true);
+    assert_eq!(ask(&layer).await.unwrap().headers()["content-type"], "text/plain", "it waits for the head");
 }

@@ -37,6 +37,7 @@ fn an_upstream_whose_runtime_has_gone_is_driven_by_the_next_one() {
         layer.layer(model.service()).oneshot(request("/slow")).await.unwrap()
     });
     drop(first);
+    assert_eq!(layer.handle().stats().in_flight, 1, "nobody can drive it here");
     runtime().block_on(async {
         assert_eq!(ask(&layer, &model).await, StatusCode::OK);
         model.end.fire();
