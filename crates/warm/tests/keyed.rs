@@ -3,27 +3,18 @@
 
 mod common;
 
-use common::{Model, SECOND, request};
+use common::{Model, SECOND, ask};
 use dashpot_warm::{
     WarmLayer, WarmState,
     policy::{Fixed, Schedule, Window},
 };
 use http::StatusCode;
-use http_body_util::BodyExt;
-use tower::{Layer, ServiceExt};
 
 fn layer(model: &Model, capacity: usize) -> WarmLayer {
     WarmLayer::new(model.starter(SECOND)).policy(Fixed::new(60 * SECOND)).keyed(capacity, |head| {
         let path = head.uri().path().trim_start_matches('/');
         (!path.is_empty()).then(|| path.to_owned().into())
     })
-}
-
-async fn ask(layer: &WarmLayer, model: &Model, path: &str) -> StatusCode {
-    let answer = layer.layer(model.service()).oneshot(request(path)).await.unwrap();
-    let status = answer.status();
-    answer.into_body().collect().await.unwrap();
-    status
 }
 
 #[tokio::test(start_paused = true)]

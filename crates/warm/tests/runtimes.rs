@@ -5,7 +5,7 @@ mod common;
 
 use std::{pin::Pin, time::Duration};
 
-use common::{Model, SECOND, request};
+use common::{Model, SECOND, ask, request};
 use dashpot_warm::{
     WarmLayer, WarmState,
     policy::{Fixed, Keep, Moment, Policy},
@@ -16,13 +16,6 @@ use http_body_util::BodyExt;
 use tokio::{runtime::Builder, time::timeout};
 use tower::{Layer, ServiceExt};
 
-async fn ask(layer: &WarmLayer, model: &Model) -> StatusCode {
-    let answer = layer.layer(model.service()).oneshot(request("/")).await.unwrap();
-    let status = answer.status();
-    answer.into_body().collect().await.unwrap();
-    status
-}
-
 #[test]
 fn an_upstream_whose_runtime_has_gone_is_driven_by_the_next_one() {
     let model = Model::new();
@@ -30,16 +23,16 @@ fn an_upstream_whose_runtime_has_gone_is_driven_by_the_next_one() {
     let runtime = || Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
     let first = runtime();
     let body = first.block_on(async {
-        ask(&layer, &model).await;
+        ask(&layer, &model, "/").await;
         tokio::time::sleep(20 * SECOND).await;
-        assert_eq!(ask(&layer, &model).await, StatusCode::OK);
+        assert_eq!(ask(&layer, &model, "/").await, StatusCode::OK);
         // In use, or else the next request would take the lock anyway.
         layer.layer(model.service()).oneshot(request("/slow")).await.unwrap()
     });
     drop(first);
     assert_eq!(layer.handle().stats().in_flight, 1, "nobody can drive it here");
     runtime().block_on(async {
-        assert_eq!(ask(&layer, &model).await, StatusCode::OK);
+        assert_eq!(ask(&layer, &model, "/").await, StatusCode::OK);
         model.end.fire();
         body.into_body().collect().await.unwrap();
         tokio::time::sleep(100 * SECOND).await;
@@ -88,7 +81,7 @@ impl Starter for Endless {
 async fn a_starter_that_cannot_tell_whether_it_has_ended_is_not_asked_again() {
     let model = Model::new();
     let layer = WarmLayer::new(Endless(model.clone())).policy(Fixed::new(60 * SECOND));
-    assert_eq!(ask(&layer, &model).await, StatusCode::OK);
+    assert_eq!(ask(&layer, &model, "/").await, StatusCode::OK);
     tokio::time::sleep(100 * SECOND).await;
     let mut changes = layer.handle().subscribe();
     while changes.state() != WarmState::Cold {
@@ -115,7 +108,7 @@ async fn a_policy_that_panics_wants_nothing_and_nobody_is_hurt() {
     let model = Model::new();
     let layer = WarmLayer::new(model.starter(SECOND)).policy(Broken);
     for starts in 1..4 {
-        assert_eq!(ask(&layer, &model).await, StatusCode::OK);
+        assert_eq!(ask(&layer, &model, "/").await, StatusCode::OK);
         tokio::time::sleep(20 * SECOND).await;
         assert_eq!((layer.handle().state(), model.count("start")), (WarmState::Cold, starts));
     }
@@ -141,8 +134,8 @@ impl Policy for Coarse {
 async fn a_resolution_without_end_is_one() {
     let model = Model::new();
     let layer = WarmLayer::new(model.starter(SECOND)).policy(Coarse);
-    assert_eq!(ask(&layer, &model).await, StatusCode::OK);
+    assert_eq!(ask(&layer, &model, "/").await, StatusCode::OK);
     tokio::time::sleep(20 * SECOND).await;
-    assert_eq!(ask(&layer, &model).await, StatusCode::OK);
+    assert_eq!(ask(&layer, &model, "/").await, StatusCode::OK);
     assert_eq!(layer.handle().stats().idle, Duration::ZERO);
 }

@@ -3,30 +3,17 @@
 
 mod common;
 
-use std::{io, sync::atomic::Ordering::SeqCst, time::Duration};
+use std::time::Duration;
 
-use bytes::Bytes;
-use common::{Model, SECOND, request};
-use dashpot_testkit::body::Scripted;
+use common::{Model, SECOND, ask, request};
 use dashpot_warm::{
     WarmLayer, WarmState,
     policy::{Always, Budget, Fixed, HybridHistogram},
 };
-use http::{Request, Response, StatusCode};
-use http_body_util::{BodyExt, Full};
+use http::StatusCode;
+use http_body_util::BodyExt;
 use tokio::time::Instant;
-use tower::{Layer, ServiceExt, service_fn};
-
-async fn ask<C, R>(layer: &WarmLayer<C, R>, model: &Model, path: &str) -> StatusCode
-where
-    C: dashpot_warm::IsCold<Response<Scripted>, std::convert::Infallible> + Clone,
-    R: dashpot_warm::Replay<Full<Bytes>> + Clone,
-{
-    let answer = layer.layer(model.service()).oneshot(request(path)).await.unwrap();
-    let status = answer.status();
-    answer.into_body().collect().await.unwrap();
-    status
-}
+use tower::{Layer, ServiceExt};
 
 #[tokio::test(start_paused = true)]
 async fn it_stays_warm_from_the_end_of_the_last_body() {
@@ -61,22 +48,6 @@ async fn of_a_request_that_comes_alone_the_end_is_known_to_the_moment() {
         changes.changed().await;
     }
     assert_eq!(Instant::now() - ended, 60 * SECOND);
-}
-
-#[tokio::test(start_paused = true)]
-async fn one_of_many_that_sees_it_gone_says_so_for_all() {
-    let model = Model::new();
-    let layer = WarmLayer::new(model.starter(SECOND)).retry_cold();
-    let slow = layer.layer(model.service()).oneshot(request("/slow")).await.unwrap();
-    tokio::time::sleep(20 * SECOND).await;
-    for _ in 0..3 {
-        assert_eq!(ask(&layer, &model, "/").await, StatusCode::OK);
-    }
-    model.up.store(false, SeqCst);
-    assert_eq!(ask(&layer, &model, "/").await, StatusCode::OK);
-    let stats = layer.handle().stats();
-    assert_eq!((stats.lost, stats.starts, stats.in_flight), (1, 2, 1));
-    drop(slow);
 }
 
 #[tokio::test(start_paused = true)]
@@ -117,52 +88,6 @@ async fn requests_one_after_the_other_keep_it_warm() {
     }
     tokio::time::sleep(11 * SECOND).await;
     assert_eq!(model.count("stop"), 1);
-}
-
-#[tokio::test(start_paused = true)]
-async fn an_upstream_that_says_503_is_started_again_and_the_request_sent_once_more() {
-    let model = Model::new();
-    let layer = WarmLayer::new(model.starter(SECOND)).retry_cold();
-    assert_eq!(ask(&layer, &model, "/").await, StatusCode::OK);
-    tokio::time::sleep(20 * SECOND).await;
-    model.up.store(false, SeqCst);
-    let begin = Instant::now();
-    assert_eq!(ask(&layer, &model, "/again").await, StatusCode::OK);
-    assert_eq!(Instant::now() - begin, Duration::from_millis(1100));
-    assert_eq!((model.count("start"), model.count("call /again")), (2, 2));
-    let stats = layer.handle().stats();
-    assert_eq!((stats.lost, stats.in_flight, stats.waiting), (1, 0, 0));
-}
-
-#[tokio::test(start_paused = true)]
-async fn without_a_copy_the_client_is_told_and_the_next_one_waits() {
-    let model = Model::new();
-    let layer = WarmLayer::new(model.starter(SECOND));
-    assert_eq!(ask(&layer, &model, "/").await, StatusCode::OK);
-    tokio::time::sleep(20 * SECOND).await;
-    model.up.store(false, SeqCst);
-    assert_eq!(ask(&layer, &model, "/").await, StatusCode::SERVICE_UNAVAILABLE);
-    assert_eq!(ask(&layer, &model, "/").await, StatusCode::OK);
-    assert_eq!(model.count("start"), 2);
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_request_is_sent_twice_at_the_most() {
-    let model = Model::new();
-    let layer = WarmLayer::new(model.starter(SECOND)).retry_cold();
-    let inner = {
-        let model = model.clone();
-        service_fn(move |_: Request<Full<Bytes>>| {
-            model.note("call".into());
-            std::future::ready(Err::<Response<Scripted>, _>(io::Error::from(
-                io::ErrorKind::ConnectionRefused,
-            )))
-        })
-    };
-    let error = layer.layer(inner).oneshot(request("/")).await.unwrap_err();
-    assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused);
-    assert_eq!((model.count("call"), model.count("start")), (2, 2));
-    assert_eq!(layer.handle().stats().in_flight, 0);
 }
 
 #[tokio::test(start_paused = true)]
@@ -288,20 +213,4 @@ async fn the_end_of_one_that_passed_without_a_look_ends_the_wait_for_it() {
     drop(second);
     tokio::time::sleep(SECOND).await;
     assert_eq!(layer.handle().state(), WarmState::Cold);
-}
-
-#[tokio::test(start_paused = true)]
-async fn in_each_of_its_lives_a_loss_is_seen_by_those_who_pass_without_a_look() {
-    let model = Model::new();
-    let layer = WarmLayer::new(model.starter(SECOND));
-    for lost in 1..5 {
-        assert_eq!(ask(&layer, &model, "/").await, StatusCode::OK);
-        tokio::time::sleep(20 * SECOND).await;
-        // While this one is under way the others need no look.
-        let slow = layer.layer(model.service()).oneshot(request("/slow")).await.unwrap();
-        model.up.store(false, SeqCst);
-        assert_eq!(ask(&layer, &model, "/").await, StatusCode::SERVICE_UNAVAILABLE);
-        assert_eq!((layer.handle().stats().lost, layer.handle().is_ready()), (lost, false));
-        drop(slow);
-    }
 }

@@ -144,3 +144,18 @@ fn a_ramp_ends_when_its_window_does() {
     world.happens(Event::Wake);
     assert_eq!((world.now - began, world.machine.state()), (secs(4), WarmState::Warm));
 }
+
+#[test]
+fn who_has_little_time_waits_for_one_that_is_woken_but_not_for_one_that_is_started() {
+    let mut world = World::new(Never, None, Some(secs(600)));
+    let soon = |world: &World| world.machine.can_be_ready(world.now + secs(1), world.now);
+    world.happens(Event::Arrive);
+    world.now += secs(50);
+    (0..3).for_each(|_| world.happens(Event::Done));
+    world.happens(Event::End);
+    assert!(!soon(&world), "it may have to be started");
+    world.happens(Event::Done);
+    assert!(soon(&world), "it is asleep");
+    world.happens(Event::Arrive);
+    assert!(soon(&world), "it is woken");
+}

@@ -1,5 +1,5 @@
 //! An upstream that is started by functions, and what it saw.
-#![allow(dead_code, reason = "each test uses a part of it")]
+#![allow(dead_code, clippy::unwrap_used, reason = "each test uses a part of it")]
 
 use std::{
     convert::Infallible,
@@ -16,10 +16,13 @@ use dashpot_testkit::{
     Trigger,
     body::{BodyProbe, Scripted},
 };
-use dashpot_warm::starter::{Functions, StartError};
+use dashpot_warm::{
+    IsCold, Replay, WarmLayer,
+    starter::{Functions, StartError},
+};
 use http::{Request, Response, StatusCode};
-use http_body_util::Full;
-use tower::{Service, service_fn};
+use http_body_util::{BodyExt, Full};
+use tower::{Layer, Service, ServiceExt, service_fn};
 
 pub(crate) const SECOND: Duration = Duration::from_secs(1);
 
@@ -150,4 +153,16 @@ impl Model {
 
 pub(crate) fn request(path: &str) -> Request<Full<Bytes>> {
     Request::builder().uri(path).body(Full::default()).unwrap()
+}
+
+/// What is answered, once all of it is read.
+pub(crate) async fn ask<C, R>(layer: &WarmLayer<C, R>, model: &Model, path: &str) -> StatusCode
+where
+    C: IsCold<Response<Scripted>, Infallible> + Clone,
+    R: Replay<Full<Bytes>> + Clone,
+{
+    let answer = layer.layer(model.service()).oneshot(request(path)).await.unwrap();
+    let status = answer.status();
+    answer.into_body().collect().await.unwrap();
+    status
 }

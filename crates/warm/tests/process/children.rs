@@ -1,8 +1,4 @@
 //! What becomes of a child process, and of those that it has started.
-#![cfg(target_os = "linux")]
-#![allow(clippy::unwrap_used, reason = "a test")]
-
-mod groups;
 
 use std::{
     path::Path,
@@ -12,12 +8,11 @@ use std::{
 };
 
 use dashpot_warm::starter::{Functions, Process, Starter};
-use groups::is_gone;
 use rustix::process::Pid;
 use tempfile::TempDir;
 use tokio::{process::Command, time::timeout};
 
-const LONG: Duration = Duration::from_secs(30);
+use crate::{LONG, groups::is_gone};
 
 async fn appears(file: &Path) {
     while !file.exists() {
