@@ -3,7 +3,13 @@
 
 mod common;
 
-use std::{io, sync::atomic::Ordering::SeqCst, time::Duration};
+use std::{
+    future::Ready,
+    io,
+    sync::atomic::Ordering::SeqCst,
+    task::{Context, Poll},
+    time::Duration,
+};
 
 use bytes::Bytes;
 use common::{Model, SECOND, ask, request};
@@ -12,7 +18,7 @@ use dashpot_warm::WarmLayer;
 use http::{Request, Response, StatusCode};
 use http_body_util::Full;
 use tokio::time::Instant;
-use tower::{Layer, ServiceExt, service_fn};
+use tower::{Layer, Service, ServiceExt, service_fn};
 
 #[tokio::test(start_paused = true)]
 async fn one_of_many_that_sees_it_gone_says_so_for_all() {
@@ -90,4 +96,35 @@ async fn in_each_of_its_lives_a_loss_is_seen_by_those_who_pass_without_a_look() 
         assert_eq!((layer.handle().stats().lost, layer.handle().is_ready()), (lost, false));
         drop(slow);
     }
+}
+
+/// Is never ready: its connection is refused.
+#[derive(Clone)]
+struct Refused;
+
+impl Service<Request<Full<Bytes>>> for Refused {
+    type Response = Response<Scripted>;
+    type Error = io::Error;
+    type Future = Ready<io::Result<Self::Response>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Err(io::ErrorKind::ConnectionRefused.into()))
+    }
+
+    fn call(&mut self, _: Request<Full<Bytes>>) -> Self::Future {
+        unreachable!("it is not ready")
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_service_that_does_not_get_ready_says_so_too() {
+    let model = Model::new();
+    let layer = WarmLayer::new(model.starter(SECOND));
+    let handle = layer.handle();
+    assert!(layer.layer(Refused).oneshot(request("/")).await.is_err(), "it has waited");
+    let lost = handle.stats().lost;
+    assert!(handle.subscribe().ready().await);
+    tokio::time::sleep(20 * SECOND).await;
+    assert!(layer.layer(Refused).ready().await.is_err(), "nobody has come");
+    assert_eq!((lost, handle.stats().lost, handle.is_ready()), (1, 2, false));
 }
