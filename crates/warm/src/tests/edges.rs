@@ -157,3 +157,14 @@ fn who_has_little_time_waits_for_one_that_is_woken_but_not_for_one_that_is_start
     world.happens(Event::Arrive);
     assert!(soon(&world), "it is woken");
 }
+
+#[test]
+fn nobody_waits_to_try_again_when_the_layer_has_gone() {
+    let mut world = World::new(Fixed::new(secs(30)), None, None);
+    world.happens(Event::Warm);
+    world.happens(Event::Fail);
+    assert_eq!(world.next.due.unwrap().step, Step::Stop);
+    world.machine.close(world.now, world.load);
+    world.happens(Event::Done);
+    assert!(world.next.is_over, "{:?}", world.next);
+}
