@@ -77,15 +77,27 @@ where
         let own = self.breakers.own(&request);
         let permit = match own.as_ref().unwrap_or(&self.breakers.default).admit() {
             Ok(permit) => permit,
-            Err(rejection) => return ResponseFuture::refused(self.fallback.call(rejection, request)),
+            Err(rejection) => {
+                if std::mem::take(&mut self.is_ready) {
+                    renew(&mut self.inner);
+                }
+                return ResponseFuture::refused(self.fallback.call(rejection, request));
+            }
         };
         let exchange = Exchange::new(permit, self.classify.clone(), &request);
         if std::mem::take(&mut self.is_ready) {
             ResponseFuture::admitted(self.inner.call(request), exchange)
         } else {
-            ResponseFuture::late(self.inner.clone(), request, exchange)
+            // It may stand in a queue further in, so whoever comes late takes its place there.
+            ResponseFuture::late(renew(&mut self.inner), request, exchange)
         }
     }
+}
+
+/// Another instance, which has promised nothing: the old one may hold a place further in, though it is not called.
+fn renew<S: Clone>(inner: &mut S) -> S {
+    let new = inner.clone();
+    std::mem::replace(inner, new)
 }
 
 impl<S: Clone, C: Clone, F: Clone> Clone for Breaker<S, C, F> {

@@ -20,7 +20,7 @@ use dashpot_testkit::strict::Strict;
 use http::{Request, Response};
 use http_body_util::{Empty, Full};
 use tokio::time::{sleep, timeout};
-use tower::{Layer, Service, ServiceExt};
+use tower::{Layer, Service, ServiceExt, limit::ConcurrencyLimitLayer};
 
 /// A service that is ready when it is told to be, and wakes nobody then.
 #[derive(Clone, Default)]
@@ -157,4 +157,41 @@ async fn whoever_asks_whether_it_is_ready_is_not_refused() {
         assert!(layer.layer(Broken).ready().await.is_err());
     }
     assert_eq!(handle.stats().refused, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_is_refused_keeps_no_place_further_in() {
+    let layer = BreakerLayer::new();
+    let busy = Busy::default();
+    busy.is_free.store(true, Relaxed);
+    let one = ConcurrencyLimitLayer::new(1).layer(busy);
+    let mut service = layer.layer(one.clone());
+    service.ready().await.unwrap();
+    layer.handle().trip("a test", now() + SECOND);
+    assert_eq!(service.call(Request::default()).await.unwrap().status(), 503);
+    let other = timeout(SECOND, one.oneshot(Request::default())).await;
+    assert!(other.is_ok(), "a service that is not called has the place");
+    drop(service);
+}
+
+/// When the circuit was open it did not matter that there is no place, so nobody has looked.
+#[tokio::test(start_paused = true)]
+async fn who_comes_late_is_not_behind_its_own_service_in_the_queue() {
+    let layer = BreakerLayer::new();
+    let busy = Busy::default();
+    busy.is_free.store(true, Relaxed);
+    let one = ConcurrencyLimitLayer::new(1).layer(busy);
+    let mut holder = one.clone();
+    holder.ready().await.unwrap();
+    let mut service = layer.layer(one);
+    assert!(timeout(SECOND, service.ready()).await.is_err(), "it waits in the queue for the place");
+    let handle = layer.handle();
+    handle.trip("a test", now() + SECOND);
+    service.ready().await.unwrap();
+    handle.reset();
+    let answer = service.call(Request::default());
+    drop(holder);
+    let answer = timeout(SECOND, answer).await.expect("its own service is before it").unwrap();
+    assert_eq!(answer.status(), 200);
+    drop(service);
 }

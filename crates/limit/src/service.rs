@@ -51,10 +51,12 @@ where
                 match shared.queue(limiter, *claim, now, &request) {
                     Queued::Admitted(permit) => permit,
                     Queued::Waits(turn) => {
+                        renew(&mut self.inner);
                         return ResponseFuture::waiting(turn, self.inner.clone(), request, shared.clone());
                     }
                     Queued::Refused => {
                         let refusal = shared.refuse(limiter, *claim, now, request.headers());
+                        renew(&mut self.inner);
                         return ResponseFuture::refused(refusal);
                     }
                 }
@@ -63,6 +65,11 @@ where
         let exchange = Exchange::new(permit, shared, &request);
         ResponseFuture::admitted(self.inner.call(request), exchange)
     }
+}
+
+/// Another instance, which has promised nothing: the old one may hold a place further in, though it is not called.
+fn renew<S: Clone>(inner: &mut S) {
+    *inner = inner.clone();
 }
 
 impl<S: Clone, C: Clone> Clone for Limit<S, C> {

@@ -18,7 +18,7 @@ use tokio::{
     task::JoinHandle,
     time::{Instant, sleep, timeout},
 };
-use tower::{Layer, Service, ServiceExt};
+use tower::{Layer, Service, ServiceExt, limit::ConcurrencyLimitLayer};
 
 const SECOND: Duration = Duration::from_secs(1);
 const INSTANT: Duration = Duration::from_millis(1);
@@ -293,4 +293,23 @@ fn threads_that_come_wait_and_leave_at_random_leave_nothing_behind() {
     });
     let stats = handle.stats();
     assert_eq!((stats.in_flight, stats.waiting), (0, 0), "{stats:?}");
+}
+
+/// Waits for a slot of the limit, and further in there is one place only.
+#[tokio::test(start_paused = true)]
+async fn who_waits_or_is_refused_keeps_no_place_further_in() {
+    for (max_waiting, status) in [(1, StatusCode::OK), (0, StatusCode::SERVICE_UNAVAILABLE)] {
+        let (layer, _, holder) = full(max_waiting, 60 * SECOND).await;
+        let one = ConcurrencyLimitLayer::new(1).layer(Endless);
+        let mut service = layer.layer(one.clone());
+        let answer = service.ready().await.unwrap().call(Request::default());
+        if status == StatusCode::OK {
+            drop(holder);
+        }
+        let answer = timeout(SECOND, answer).await.expect("its own service has its place").unwrap();
+        assert_eq!(answer.status(), status);
+        let other = timeout(SECOND, one.oneshot(Request::default())).await;
+        assert!(other.is_ok(), "a service that is not called has the place");
+        drop(service);
+    }
 }
