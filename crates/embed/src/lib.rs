@@ -1,11 +1,16 @@
 #![doc = include_str!("../README.md")]
 
 mod embedder;
+mod folder;
+mod load_error;
 mod minilm;
 mod model;
 mod open_ai;
+mod pool;
+mod tokenizer;
 
 pub use embedder::{Embedder, EmbedderBuilder, EmbedderError, EmbedderFuture};
-pub use minilm::{LoadError, MiniLm};
+pub use load_error::LoadError;
+pub use minilm::MiniLm;
 pub use model::Model;
 pub use open_ai::{BadAnswer, OpenAiEmbedder, OpenAiFuture, UpstreamError};

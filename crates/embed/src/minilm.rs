@@ -1,32 +1,26 @@
-use std::{fs, path::Path, sync::Arc};
+use std::{path::Path, sync::Arc};
 
-use dashpot_core::{Embedding, Tokens};
-use serde::Deserialize;
-use sha2::{Digest, Sha256};
+use dashpot_core::Embedding;
 
 use encoder::{Config, Encoder};
-pub use load_error::LoadError;
-use weights::{Unfit, Weights};
-use word_piece::{Piece, WordPiece};
+use weights::Weights;
 
-use crate::Model;
+use crate::{
+    LoadError, Model,
+    folder::{Folder, digest},
+    pool::pool,
+    tokenizer::{Piece, Tokenizer},
+};
 
 mod attention;
 mod encoder;
 mod linear;
-mod load_error;
 mod math;
 mod panels;
 mod weights;
-mod word_piece;
-mod words;
 
 /// How many tokens go through the layers together. More are no faster each, and all of a forward pass has to stay small.
 const TOGETHER: usize = 512;
-
-/// No longer text is read, in bytes: with fewer word pieces than a window has, it is made of spaces, or of words that nobody
-/// knows, and to take it apart would keep others waiting.
-const LONGEST: usize = 128 << 10;
 
 /// A MiniLM, or another small BERT whose token states are averaged, such as all-MiniLM-L6-v2: pure Rust, on one thread.
 ///
@@ -34,14 +28,8 @@ const LONGEST: usize = 128 << 10;
 #[derive(Debug)]
 pub struct MiniLm {
     encoder: Encoder,
-    tokenizer: WordPiece,
-    window: usize,
+    tokenizer: Tokenizer,
     id: String,
-}
-
-#[derive(Deserialize)]
-struct SentenceBert {
-    max_seq_length: usize,
 }
 
 impl MiniLm {
@@ -52,42 +40,24 @@ impl MiniLm {
     ///
     /// If a file is missing, broken, or of a model of another kind.
     pub fn load(folder: impl AsRef<Path>) -> Result<Self, LoadError> {
-        let folder = folder.as_ref();
-        let file = |name: &str| {
-            let path = folder.join(name);
-            fs::read(&path).map_err(|error| LoadError::new(&path, error))
-        };
-        let unfit = |name: &'static str| move |reason: Unfit| LoadError::new(&folder.join(name), reason);
-
-        let sentence_bert: SentenceBert =
-            json(&file("sentence_bert_config.json")?).map_err(unfit("sentence_bert_config.json"))?;
-        let config: Config = json(&file("config.json")?).map_err(unfit("config.json"))?;
-        let tokenizer_file = file("tokenizer.json")?;
-        let tokenizer = WordPiece::new(&tokenizer_file).map_err(unfit("tokenizer.json"))?;
-        let model_file = file("model.safetensors")?;
-        let weights = Weights::new(&model_file).map_err(unfit("model.safetensors"))?;
-        let encoder = Encoder::new(config, &weights).map_err(unfit("model.safetensors"))?;
-
-        let window = sentence_bert.max_seq_length;
-        if !(2..=encoder.positions()).contains(&window) {
-            let reason =
-                format!("max_seq_length is {window}, and there are {} positions", encoder.positions());
-            return Err(LoadError::new(&folder.join("sentence_bert_config.json"), reason));
-        }
-        if tokenizer.highest() as usize >= encoder.vocabulary() {
-            let reason = "it has more tokens than the model";
-            return Err(LoadError::new(&folder.join("tokenizer.json"), reason));
-        }
-        let digest = Sha256::new().chain_update(&model_file).chain_update(&tokenizer_file).finalize();
-        let digest: String = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-        let id = format!("minilm/{digest}/f32/mean/{window}");
-        Ok(Self { encoder, tokenizer, window, id })
+        let folder = Folder(folder.as_ref());
+        let tokenizer_file = folder.read("tokenizer.json")?;
+        let tokenizer = Tokenizer::new(folder, &tokenizer_file)?;
+        let config: Config = folder.json("config.json")?;
+        let name = "model.safetensors";
+        let model_file = folder.read(name)?;
+        let weights = Weights::new(&model_file).map_err(|reason| folder.unfit(name, reason))?;
+        let encoder = Encoder::new(config, &weights).map_err(|reason| folder.unfit(name, reason))?;
+        tokenizer.check(folder, encoder.positions(), encoder.vocabulary())?;
+        let digest = digest([&model_file, &tokenizer_file]);
+        let id = format!("minilm/{digest}/f32/mean/{}", tokenizer.positions());
+        Ok(Self { encoder, tokenizer, id })
     }
 
     /// How many word pieces a text may have; of one that has more nothing is said, nor of one of more than 128 KiB.
     #[must_use]
     pub fn window(&self) -> usize {
-        self.window - self.tokenizer.ends().len()
+        self.tokenizer.window()
     }
 
     /// How long its vectors are.
@@ -98,34 +68,17 @@ impl MiniLm {
 
     /// What texts mean that were taken apart already.
     fn embed_pieces(&self, texts: &[Vec<Piece>]) -> Vec<Option<Embedding>> {
-        let [first, last] = self.tokenizer.ends();
-        let numbers: Vec<Vec<u32>> = texts
-            .iter()
-            .map(|pieces| [first].into_iter().chain(pieces.iter().map(|(id, _)| *id)).chain([last]).collect())
-            .collect();
+        let numbers: Vec<Vec<u32>> =
+            texts.iter().map(|pieces| self.tokenizer.numbers(pieces).collect()).collect();
         let states = self.encoder.states(&numbers.iter().map(Vec::as_slice).collect::<Vec<_>>());
         let mut left = &*states;
         let mut embeddings = Vec::with_capacity(texts.len());
         for (pieces, numbers) in texts.iter().zip(&numbers) {
             let states;
             (states, left) = left.split_at(numbers.len() * self.dimensions());
-            embeddings.push(self.pool(pieces, states));
+            embeddings.push(pool(pieces, states, self.dimensions()));
         }
         embeddings
-    }
-
-    /// The mean of all states, those at the ends too; and the states between the ends.
-    fn pool(&self, pieces: &[Piece], states: &[f32]) -> Option<Embedding> {
-        let dimensions = self.dimensions();
-        let mut sum = vec![0.0; dimensions];
-        for state in states.chunks_exact(dimensions) {
-            for (sum, x) in sum.iter_mut().zip(state) {
-                *sum += x;
-            }
-        }
-        let between = states.chunks_exact(dimensions).skip(1);
-        let tokens = Tokens::new(pieces.iter().map(|(_, span)| span.clone()).zip(between))?;
-        Some(Embedding::new(&sum)?.with_tokens(tokens))
     }
 }
 
@@ -145,9 +98,7 @@ impl Model for MiniLm {
             waiting.clear();
         };
         for (index, text) in texts.iter().enumerate() {
-            let pieces =
-                (text.len() <= LONGEST).then(|| self.tokenizer.pieces(text, self.window())).flatten();
-            let Some(pieces) = pieces else { continue };
+            let Some(pieces) = self.tokenizer.pieces(text) else { continue };
             if tokens + pieces.len() > TOGETHER {
                 run(&mut waiting, &mut indices);
                 tokens = 0;
@@ -159,8 +110,4 @@ impl Model for MiniLm {
         run(&mut waiting, &mut indices);
         embeddings
     }
-}
-
-fn json<'f, T: Deserialize<'f>>(file: &'f [u8]) -> Result<T, Unfit> {
-    serde_json::from_slice(file).map_err(|error| Unfit(error.to_string()))
 }

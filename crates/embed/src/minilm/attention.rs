@@ -4,8 +4,9 @@ use super::{
     linear::Linear,
     math,
     panels::{Panels, Rows, multiply},
-    weights::{Unfit, Weights},
+    weights::Weights,
 };
+use crate::load_error::Unfit;
 
 /// Every token of a text looks at all tokens of the same text.
 #[derive(Debug)]

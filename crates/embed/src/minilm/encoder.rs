@@ -6,8 +6,9 @@ use super::{
     linear::Linear,
     math,
     panels::WIDTH,
-    weights::{Norm, Unfit, Weights},
+    weights::{Norm, Weights},
 };
+use crate::load_error::Unfit;
 
 /// The parts of a BERT's `config.json` that its forward pass depends on.
 #[derive(Clone, Debug, Deserialize)]

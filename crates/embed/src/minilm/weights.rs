@@ -1,19 +1,8 @@
-use std::fmt;
-
 use fearless_simd::Simd;
 use safetensors::{Dtype, SafeTensors};
 
 use super::{linear::Linear, math, panels::WIDTH};
-
-/// What is wrong with a file.
-#[derive(Debug)]
-pub(super) struct Unfit(pub(super) String);
-
-impl fmt::Display for Unfit {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
+use crate::load_error::Unfit;
 
 /// The tensors of a file, by name.
 #[derive(Debug)]

@@ -12,7 +12,7 @@ pub struct LoadError {
 }
 
 impl LoadError {
-    pub(super) fn new(file: &Path, reason: impl fmt::Display) -> Self {
+    pub(crate) fn new(file: &Path, reason: impl fmt::Display) -> Self {
         Self { file: file.into(), reason: reason.to_string() }
     }
 
@@ -30,3 +30,13 @@ impl fmt::Display for LoadError {
 }
 
 impl Error for LoadError {}
+
+/// What is wrong with a file.
+#[derive(Debug)]
+pub(crate) struct Unfit(pub(crate) String);
+
+impl fmt::Display for Unfit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}

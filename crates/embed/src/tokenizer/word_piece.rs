@@ -2,10 +2,8 @@ use std::{collections::HashMap, ops::Range};
 
 use serde::Deserialize;
 
-use super::{
-    weights::Unfit,
-    words::{Normalizer, Word},
-};
+use super::words::{Normalizer, Word};
+use crate::load_error::Unfit;
 
 /// A BERT's tokenizer: words, and the longest known pieces of words that are not known.
 #[derive(Debug)]
@@ -22,7 +20,7 @@ pub(super) struct WordPiece {
 }
 
 /// A piece of a text: its number, and where it stands, in bytes.
-pub(super) type Piece = (u32, Range<usize>);
+pub(crate) type Piece = (u32, Range<usize>);
 
 #[derive(Debug, Deserialize)]
 struct File {
