@@ -50,6 +50,17 @@ impl Tokenizer {
         Ok(())
     }
 
+    /// Whether as many tokens as a text may have can come out. Of the model nothing is asked.
+    #[cfg(feature = "ort")]
+    pub(crate) fn check_positions(&self, folder: Folder<'_>) -> Result<(), LoadError> {
+        let most = LONGEST + self.word_piece.ends().len();
+        if !(2..=most).contains(&self.positions) {
+            let reason = format!("max_seq_length is {}, and is to be 2 to {most}", self.positions);
+            return Err(folder.unfit("sentence_bert_config.json", reason));
+        }
+        Ok(())
+    }
+
     /// How many tokens a text may have, those at its ends too.
     pub(crate) fn positions(&self) -> usize {
         self.positions
