@@ -10,17 +10,18 @@ usage: cargo xtask COMMAND [--without NAME]...
   load [FLAG].. an open-loop load on a gateway and a model server of its own, or on --url; see load --help
   setup         install what test and lint need, and nothing else
 
-  --without NAME  leave out curl, python, chromium, nginx, haproxy, model, fow-cache or cargo-deny, and what
-                  needs it";
+  --without NAME  leave out curl, python, chromium, nginx, haproxy, model, onnx, fow-cache or cargo-deny, and
+                  what needs it";
 
 /// What the tests need.
-const TESTS: [Provision; 6] = [
+const TESTS: [Provision; 7] = [
     Provision::Curl,
     Provision::Python,
     Provision::Chromium,
     Provision::Nginx,
     Provision::HaProxy,
     Provision::Model,
+    Provision::Onnx,
 ];
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -131,7 +132,7 @@ mod tests {
         let args = parse("--without chromium test --without curl").unwrap();
         assert_eq!(
             args.provisions().collect::<Vec<_>>(),
-            [Provision::Python, Provision::Nginx, Provision::HaProxy, Provision::Model]
+            [Provision::Python, Provision::Nginx, Provision::HaProxy, Provision::Model, Provision::Onnx]
         );
         assert_eq!(args.left_out().collect::<Vec<_>>(), [Provision::Curl, Provision::Chromium]);
     }
@@ -148,7 +149,7 @@ mod tests {
         let error = parse("test --without firefox").unwrap_err();
         assert_eq!(
             error,
-            "--without firefox: there is no such provision; there are curl, python, chromium, nginx, haproxy, model, \
+            "--without firefox: there is no such provision; there are curl, python, chromium, nginx, haproxy, model, onnx, \
              fow-cache, cargo-deny"
         );
     }

@@ -6,6 +6,7 @@ pub(crate) mod cargo_deny;
 mod debian;
 mod fow_cache;
 pub(crate) mod model;
+pub(crate) mod onnx;
 pub(crate) mod python;
 
 /// Something a command needs that cargo does not bring.
@@ -17,18 +18,20 @@ pub(crate) enum Provision {
     Nginx,
     HaProxy,
     Model,
+    Onnx,
     FowCache,
     CargoDeny,
 }
 
 impl Provision {
-    pub(crate) const ALL: [Self; 8] = [
+    pub(crate) const ALL: [Self; 9] = [
         Self::Curl,
         Self::Python,
         Self::Chromium,
         Self::Nginx,
         Self::HaProxy,
         Self::Model,
+        Self::Onnx,
         Self::FowCache,
         Self::CargoDeny,
     ];
@@ -48,6 +51,7 @@ impl Provision {
             Self::Nginx => "nginx",
             Self::HaProxy => "haproxy",
             Self::Model => "model",
+            Self::Onnx => "onnx",
             Self::FowCache => "fow-cache",
             Self::CargoDeny => "cargo-deny",
         }
@@ -60,7 +64,8 @@ impl Provision {
             Self::Python => &["accumulators", "browser", "clients", "sdk"],
             Self::Chromium => &["browser", "clients"],
             Self::Nginx | Self::HaProxy => &["proxies"],
-            Self::Model => &["minilm"],
+            Self::Model => &["minilm", "onnx"],
+            Self::Onnx => &["onnx"],
             Self::FowCache | Self::CargoDeny => &[],
         }
     }
@@ -93,6 +98,7 @@ impl Provision {
             Self::Nginx => server("nginx"),
             Self::HaProxy => server("haproxy"),
             Self::Model => model::is_here(workspace),
+            Self::Onnx => onnx::is_here(workspace),
             Self::FowCache => fow_cache::is_here(workspace),
             Self::CargoDeny => cargo_deny::program(workspace).is_some(),
         }
@@ -106,6 +112,7 @@ impl Provision {
             Self::Nginx => debian::install(&["nginx"]),
             Self::HaProxy => debian::install(&["haproxy"]),
             Self::Model => model::install(workspace),
+            Self::Onnx => onnx::install(workspace),
             Self::FowCache => fow_cache::install(workspace),
             Self::CargoDeny => cargo_deny::install(workspace),
         }

@@ -1,11 +1,10 @@
 use std::{
     fs,
     path::{Path, PathBuf},
-    process::Command,
 };
 
 use super::python;
-use crate::workspace::{Workspace, run};
+use crate::workspace::Workspace;
 
 /// Pairs of questions that have one answer or two, and conversations: CC BY 4.0, Mabon ap Gwyn.
 const PACKAGE: &str = "fow-cache==0.1.0";
@@ -32,17 +31,13 @@ fn is_complete(folder: &Path) -> bool {
 pub(crate) fn install(workspace: &Workspace) -> Result<(), String> {
     let (done, new) = (folder(workspace), workspace.target.join("fow-cache.new"));
     let _ = fs::remove_dir_all(&new);
-    let python = if python::is_here(workspace) { python::interpreter(workspace) } else { "python3".into() };
-    run(workspace
-        .command(&python)
-        .args(["-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"])
-        .args(["--only-binary", ":all:", PACKAGE, "--dest"])
-        .arg(&new))?;
+    python::download(workspace, PACKAGE, &[], &new)?;
     let failed = |error: std::io::Error| format!("{}: {error}", new.display());
-    fs::write(new.join("SHA256SUMS"), SUM).map_err(failed)?;
-    run(Command::new("sha256sum").args(["--check", "--quiet", "--strict", "SHA256SUMS"]).current_dir(&new))?;
+    let sums = new.join("SHA256SUMS");
+    fs::write(&sums, SUM).map_err(failed)?;
+    python::check(&new, &sums)?;
     let wheel = SUM.split_whitespace().last().unwrap_or_default();
-    run(workspace.command(&python).args(["-m", "zipfile", "--extract"]).args([&new.join(wheel), &new]))?;
+    python::extract(workspace, &new.join(wheel), &new)?;
     let _ = fs::remove_dir_all(&done);
     fs::rename(&new, &done).map_err(failed)
 }

