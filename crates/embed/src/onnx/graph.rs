@@ -104,6 +104,8 @@ fn session(runtime: &OnnxRuntime, file: &[u8]) -> Result<Session, ort::Error> {
         .with_intra_threads(runtime.threads.get())?
         // A thread that waits for the next text must not take a core from others.
         .with_intra_op_spinning(false)?
+        // Weights in other files would be looked for where the process happens to be, and their hash would be in no id.
+        .with_config_entry("session.model_external_initializers_file_folder_path", "/dev/null")?
         .commit_from_memory(file)
 }
 

@@ -5,6 +5,8 @@
 pub(crate) enum Step {
     /// Looks each token up in a table of so many rows, with one number more in each than in the one before.
     Gather { rows: usize, columns: usize },
+    /// The same, with the table in another file, of which there is one: tests run in the crate's folder.
+    GatherFrom { file: &'static str },
     /// Makes it `f32`.
     Cast,
 }
@@ -24,6 +26,13 @@ pub(crate) fn model(input: &str, numbers: u64, step: Step) -> Vec<u8> {
             let shape = [number(1, rows as u64), number(1, columns as u64)].concat();
             let table = [shape, number(2, F32), text(8, "table"), field(9, &values)].concat();
             (node, field(5, &table), &[None, None, Some(columns)])
+        }
+        Step::GatherFrom { file } => {
+            let node = [text(1, "table"), text(1, input), text(2, "states"), text(4, "Gather")].concat();
+            let shape = [number(1, 5), number(1, 3)].concat();
+            let place = field(13, &[text(1, "location"), text(2, file)].concat());
+            let table = [shape, number(2, F32), text(8, "table"), place, number(14, 1)].concat();
+            (node, field(5, &table), &[None, None, Some(3)])
         }
         Step::Cast => {
             let to = [text(1, "to"), number(3, F32), number(20, 2)].concat();

@@ -108,6 +108,14 @@ fn a_model_that_asks_or_makes_something_else_is_said() {
     }
 }
 
+/// They would be no part of its id.
+#[test]
+fn weights_in_another_file_are_not_read() {
+    let error = said("model.onnx", model("input_ids", I64, Step::GatherFrom { file: "README.md" }));
+    println!("{error}");
+    assert!(error.contains("README.md"), "{error}");
+}
+
 #[test]
 fn what_does_not_go_together_is_said() {
     let error = said("model.onnx", model("input_ids", I64, Step::Gather { rows: 4, columns: 3 }));
