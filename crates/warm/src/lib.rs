@@ -2,6 +2,8 @@
 
 mod body;
 mod cold;
+#[cfg(feature = "connections")]
+pub mod connections;
 mod driver;
 mod event;
 mod future;
