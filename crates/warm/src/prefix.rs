@@ -1,10 +1,18 @@
 //! When it pays to keep a provider's prompt cache warm.
 //!
 //! A cache that is read in time lives on; one that is not has to be written again, which costs more than a read. To read it
-//! for nothing but that, a ping, pays as long as somebody is likely to come back. Nothing here sends anything: a layer that
-//! knows the prefix does, if it was told to.
+//! for nothing but that, a ping, pays as long as somebody is likely to come back. [`PrefixPing`] says for how long that is,
+//! and sends nothing; [`PrefixLayer`] does, where it was put into a stack.
+
+mod known;
+mod layer;
+mod sender;
+mod service;
 
 use std::time::Duration;
+
+pub use layer::{PrefixHandle, PrefixLayer, PrefixStats};
+pub use service::{KeepPrefix, KeepPrefixFuture};
 
 /// What a provider's cache costs, in parts of the price of plain input, and how long it lives.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -51,6 +51,12 @@ impl Ask {
         })
     }
 
+    /// The request for this key.
+    #[must_use]
+    pub fn request(&self, key: &str) -> Request<Full<Bytes>> {
+        (self.0)(key)
+    }
+
     /// A `POST` of JSON, which is made for a key.
     #[must_use]
     pub fn post(uri: Uri, json: impl Fn(&str) -> String + Send + Sync + 'static) -> Self {

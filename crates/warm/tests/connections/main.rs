@@ -86,7 +86,7 @@ async fn what_was_opened_before_carries_the_first_requests_over_tls() {
 async fn one_connection_carries_all_over_http_2_and_is_opened_anew() {
     let (server, connector) = Server::with_tls(&["h2", "http/1.1"]);
     let (client, preconnect) = kept(connector, "https://gpu/health", 4);
-    assert_eq!((preconnect.open().await.unwrap(), server.accepted()), (1, 1));
+    assert_eq!((preconnect.open().await.unwrap(), server.accepted(), server.pings()), (1, 1, 1));
     assert_eq!(ask(&client, "https://gpu/", 50).await, [Version::HTTP_2; 50]);
     assert_eq!(server.accepted(), 1);
     server.close(1);
