@@ -4,10 +4,12 @@ mod support;
 
 use std::{
     io::{BufRead, BufReader},
+    net::TcpListener,
     process::{Child, Command, Stdio},
+    time::Duration,
 };
 
-use dashpot_testkit::model_server::{Config, ModelServer};
+use dashpot_testkit::model_server::{ColdStart, Config, Distribution, ModelServer};
 
 fn output(command: &mut Command) -> String {
     String::from_utf8(support::run(command)).expect("it prints text")
@@ -108,9 +110,71 @@ async fn the_axum_cache_answers_again_from_memory_in_other_words_too() {
         let answer =
             output(Command::new("sh").args(["-c", &format!("{command} --no-progress-meter --max-time 30")]));
         assert!(answer.contains(expected), "{command}\n{answer}");
-        std::thread::sleep(std::time::Duration::from_millis(100));
+        std::thread::sleep(Duration::from_millis(100));
     }
     assert_eq!(model.log().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_hyper_client_waits_for_a_cold_model_and_has_its_connections_before_it_asks() {
+    let cold = ColdStart { load: Duration::from_millis(100), idle: None, reject: true };
+    let model = ModelServer::start(Config {
+        cold_start: Some(cold),
+        time_scale: 1.0,
+        ttft_ms: Distribution::Constant(1.0),
+        gap_ms: Distribution::Constant(0.0),
+        ..Config::instant()
+    })
+    .expect("it starts");
+    let said = output(Command::new(support::example("hyper_warm")).args([model.url().as_str(), "Why?"]));
+    let mut lines = said.lines();
+    assert_eq!(lines.next(), Some("before: cold, 0 connections"), "{said}");
+    let states: Vec<_> = lines.by_ref().take_while(|line| line.starts_with("now: ")).collect();
+    assert!(states.contains(&"now: failed"), "its prime was refused: {said}");
+    assert!(said.contains("\nafter: 200 OK, 4 connections\n"), "{said}");
+    assert!(said.contains(r#""content":"#), "{said}");
+    assert!(said.ends_with(", 4 opened in all\n"), "{said}");
+}
+
+#[test]
+fn the_tonic_client_starts_its_server_once_for_all_who_call_and_stops_it_when_nobody_does() {
+    let said = output(&mut Command::new(support::example("tonic_warm")));
+    let lines: Vec<_> = said.lines().collect();
+    assert_eq!(
+        lines,
+        ["5 calls waited for 1 start", "nobody calls: cold", "a call after that: answered, 2 starts in all",]
+    );
+}
+
+#[test]
+fn the_axum_service_starts_its_model_server_for_whoever_comes_first() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("there is a free port");
+    let address = listener.local_addr().expect("it is bound").to_string();
+    drop(listener);
+    let mut server = Server(
+        Command::new(support::example("axum_warm"))
+            // A service that is killed can end nothing: the kernel does.
+            .args([&format!("http://{address}"), "setpriv", "--pdeathsig", "KILL"])
+            .arg(support::model_server())
+            .args(["--listen", &address, "--ttft-ms", "5", "--gap-ms", "1", "--tokens", "5"])
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("it starts"),
+    );
+    // Kept open: the model server prints there too.
+    let mut output_of = BufReader::new(server.0.stdout.take().expect("it is piped"));
+    let mut line = String::new();
+    output_of.read_line(&mut line).expect("it prints text");
+    let ask = line.strip_prefix("try: ").expect("it says how to try it").trim_end();
+    let (base, _) = ask.split_once("/v1/").expect("it has a path");
+    let ready = format!("{base}/readyz");
+    for (command, expected) in
+        [(ready.as_str(), "http/1.1 503 "), (ask, "http/1.1 200 ok\r\n"), (&ready, "http/1.1 200 ok\r\n")]
+    {
+        let answer =
+            output(Command::new("sh").args(["-c", &format!("{command} --no-progress-meter --max-time 30")]));
+        assert!(answer.to_lowercase().starts_with(expected), "{command}\n{answer}");
+    }
 }
 
 /// A program that serves until it is dropped, also where a test fails.
