@@ -480,3 +480,36 @@ async fn a_breaker_within_a_start_that_is_waited_for_knows_nothing_of_who_leaves
     }
     assert_eq!(handle.stats().state, BreakerState::Open);
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_a_breaker_or_a_limit_refuses_within_is_no_sign_of_a_cold_upstream() {
+    let starter = Functions::new(|_| async { Ok::<_, StartError>(()) });
+    let warm = WarmLayer::new(starter).retry_cold();
+    let ready = warm.handle();
+    let (breaker, state) = breaker();
+    let model = Model(&[ERROR]);
+    let stack = ServiceBuilder::new()
+        .layer(warm)
+        .layer(LimitLayer::new())
+        .layer(breaker)
+        .layer(SsePassthroughLayer::new())
+        .service(model);
+    drain(stack.clone()).await;
+    assert_eq!(state.stats().state, BreakerState::Open);
+    let answer = stack.clone().oneshot(chat()).await.expect("it never fails");
+    assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE);
+    let stats = ready.stats();
+    assert_eq!((stats.starts, stats.lost, ready.is_ready()), (1, 0, true));
+
+    // Nor does who finds the limit full wait for a start.
+    let (limit, handle, _) = told();
+    let warm = WarmLayer::new(Functions::new(|_| async { Ok::<_, StartError>(()) })).retry_cold();
+    let ready = warm.handle();
+    let stack = ServiceBuilder::new().layer(warm).layer(limit).service(Model(&[CONTENT]));
+    let holds = stack.clone().oneshot(chat()).await.expect("it never fails");
+    assert_eq!(handle.stats().in_flight, 1);
+    let answer = stack.oneshot(chat()).await.expect("it never fails");
+    assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!((ready.stats().starts, ready.stats().lost), (1, 0));
+    drop(holds);
+}
