@@ -35,8 +35,21 @@ fn free_port() -> u16 {
     listener.local_addr().expect("it is bound").port()
 }
 
+/// In front of a model server that runs already; with more keys of `[warm]`.
+fn beside(model: &ModelServer, keys: &str) -> Gateway {
+    let folder = tempfile::tempdir().expect("there is room");
+    let path = folder.path().join("gateway.toml");
+    let file = format!("[upstream]\nbase_url = \"{}\"\n[warm]\nserver = \"openai\"\n{keys}\n", model.url());
+    std::fs::write(&path, file).expect("there is room");
+    Gateway::of(&path, &[])
+}
+
 async fn ask(gateway: &Gateway) -> Response<Incoming> {
-    let body = r#"{"model":"m","messages":[{"role":"user","content":"Hello"}]}"#;
+    ask_for(gateway, "m").await
+}
+
+async fn ask_for(gateway: &Gateway, model: &str) -> Response<Incoming> {
+    let body = format!(r#"{{"model":"{model}","messages":[{{"role":"user","content":"Hello"}}]}}"#);
     let request = Request::post(format!("{}/v1/chat/completions", gateway.url())).body(Full::from(body));
     let client: Client<_, Full<Bytes>> = Client::builder(TokioExecutor::new()).build_http();
     client.request(request.expect("it is well-formed")).await.expect("there is an answer")
@@ -145,4 +158,47 @@ async fn a_model_server_of_others_that_unloads_its_model_is_primed_again() {
         // It unloads.
         tokio::time::sleep(Duration::from_millis(600)).await;
     }
+}
+
+/// How often this model has been started, and how many of its requests have waited for that.
+fn of(gateway: &Gateway, model: &str) -> (u64, u64) {
+    let starts = format!(r#"gateway_warm_starts_total{{model="{model}",start="worked"}}"#);
+    let held = format!(r#"gateway_warm_requests_total{{model="{model}",request="held"}}"#);
+    (gateway.metric(&starts), gateway.metric(&held))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_of_several_models_is_started_for_its_own_requests_and_others_wait_for_none() {
+    let model = ModelServer::start(Config::instant()).expect("it starts");
+    let gateway = beside(&model, r#"models = ["m", "n"]"#);
+    for (name, m, n) in
+        [("other", (0, 0), (0, 0)), ("m", (1, 1), (0, 0)), ("n", (1, 1), (1, 1)), ("m", (1, 1), (1, 1))]
+    {
+        let answer = ask_for(&gateway, name).await;
+        assert_eq!(answer.status(), StatusCode::OK, "{name}");
+        answer.into_body().collect().await.expect("it is whole");
+        assert_eq!((of(&gateway, "m"), of(&gateway, "n")), (m, n), "after {name}");
+    }
+    // Each was asked for one token before.
+    let asked = model.log().iter().filter(|exchange| exchange.dialect.is_some()).count();
+    assert_eq!((asked, readiness(&gateway).await), (4 + 2, 200));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn all_of_several_models_are_warm_before_the_gateway_is_ready() {
+    let model = ModelServer::start(Config::instant()).expect("it starts");
+    let gateway = beside(&model, "models = [\"m\", \"n\"]\nkeep = \"always\"");
+    until("it is ready", async || readiness(&gateway).await == 200).await;
+    assert_eq!((of(&gateway, "m"), of(&gateway, "n")), ((1, 0), (1, 0)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_model_is_warm_for_nothing_for_no_longer_than_its_budget() {
+    let model = ModelServer::start(Config::instant()).expect("it starts");
+    // The policy would keep it for ten minutes.
+    let gateway = beside(&model, "model = \"m\"\nbudget_ms = 1500");
+    assert_eq!(status(&gateway).await, StatusCode::OK);
+    until("it is let go", async || gateway.metric("gateway_warm_ready") == 0).await;
+    assert_eq!(status(&gateway).await, StatusCode::OK);
+    assert_eq!(gateway.metric(r#"gateway_warm_starts_total{start="worked"}"#), 2);
 }

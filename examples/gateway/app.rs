@@ -25,7 +25,6 @@ use dashpot::{
         HeartbeatHandle, HeartbeatLayer, MetricsObserver, ModeHandle, ModeLayer, PeekFirstLayer,
         SsePassthroughLayer,
     },
-    warm::Handle as WarmHandle,
 };
 use http::{Request, Response, StatusCode, header};
 use metrics_exporter_prometheus::PrometheusHandle;
@@ -54,7 +53,7 @@ pub(crate) struct App {
     pub(crate) router: Router,
     model: ModelLayer,
     cache: Option<CacheHandle<MemoryStore>>,
-    warm: Option<WarmHandle>,
+    warm: Option<warm::Models>,
     draining: Arc<AtomicBool>,
 }
 
@@ -62,13 +61,12 @@ impl App {
     pub(crate) fn new(config: &Config) -> Result<Self, String> {
         let draining = Arc::new(AtomicBool::new(false));
         let metrics = metrics::install()?;
-        let warm = warm::layer(config)?;
-        let warm_handle = warm.as_ref().map(warm::Layer::handle);
-        if let Some(handle) = &warm_handle {
-            handle.follow_policy();
+        let warm = warm::Models::new(config)?;
+        if let Some(warm) = &warm {
+            warm.follow_policy();
         }
         let (limit, breaker) = (limit::layer(&config.limit), breaker::layer(&config.breaker));
-        let model = ModelLayer { warm, limit, breaker };
+        let model = ModelLayer { warm: warm.clone(), limit, breaker };
         let heartbeat = HeartbeatLayer::new(config.sse.heartbeat());
         let resume = resume::new(&config.sse).map_err(|error| error.to_string())?;
         let mode = config.mode.layer();
@@ -77,13 +75,13 @@ impl App {
         let shown = Shown {
             metrics,
             model: model.clone(),
-            warm: warm_handle.clone(),
+            warm: warm.clone(),
             heartbeats: heartbeat.handle(),
             resume: resume.clone(),
             modes: mode.handle(),
             cache: cache_handle.clone(),
         };
-        let awaited = warm_handle.clone().filter(|_| config.warm.keep == Keep::Always);
+        let awaited = warm.clone().filter(|_| config.warm.keep == Keep::Always);
         let readiness = (draining.clone(), awaited);
         let router = Router::new()
             .fallback_service(stack(config, heartbeat, resume, mode, cache, model.clone())?)
@@ -93,7 +91,7 @@ impl App {
             .route("/readyz", get(ready).with_state(readiness))
             .route("/metrics", get(render).with_state(shown));
         // A server that we have not started is not ours to stop.
-        let warm = warm_handle.filter(|_| !config.warm.command.is_empty());
+        let warm = warm.filter(|_| !config.warm.command.is_empty());
         Ok(Self { router, model, cache: cache_handle, warm, draining })
     }
 
@@ -108,7 +106,7 @@ impl App {
     }
 
     /// The model server's process, if it is ours.
-    pub(crate) fn process(&self) -> Option<WarmHandle> {
+    pub(crate) fn process(&self) -> Option<warm::Models> {
         self.warm.clone()
     }
 
@@ -188,13 +186,13 @@ fn deadline(config: &config::Deadline) -> Result<(DeadlineLayer, PassOnLayer), S
     Ok((deadline, pass_on))
 }
 
-/// Whether this process is on its way out, and the upstream that is to be warm always.
-type Readiness = (Arc<AtomicBool>, Option<WarmHandle>);
+/// Whether this process is on its way out, and what is to be warm always.
+type Readiness = (Arc<AtomicBool>, Option<warm::Models>);
 
 async fn ready(State((draining, awaited)): State<Readiness>) -> (StatusCode, &'static str) {
     if draining.load(Ordering::Relaxed) {
         (StatusCode::SERVICE_UNAVAILABLE, "draining\n")
-    } else if awaited.is_some_and(|upstream| !upstream.is_ready()) {
+    } else if awaited.is_some_and(|models| !models.are_ready()) {
         (StatusCode::SERVICE_UNAVAILABLE, "the upstream is not warm\n")
     } else {
         (StatusCode::OK, "ready\n")
@@ -206,7 +204,7 @@ async fn ready(State((draining, awaited)): State<Readiness>) -> (StatusCode, &'s
 struct Shown {
     metrics: PrometheusHandle,
     model: ModelLayer,
-    warm: Option<WarmHandle>,
+    warm: Option<warm::Models>,
     heartbeats: HeartbeatHandle,
     resume: Option<Resume>,
     modes: ModeHandle,
@@ -216,8 +214,8 @@ struct Shown {
 async fn render(State(shown): State<Shown>) -> impl IntoResponse {
     limit::publish(&shown.model.limit.handle());
     breaker::publish(&shown.model.breaker);
-    if let Some(handle) = &shown.warm {
-        warm::publish(handle);
+    if let Some(warm) = &shown.warm {
+        warm.publish();
     }
     counter!("gateway_heartbeats_total").absolute(shown.heartbeats.sent());
     if let Some(handle) = &shown.cache {

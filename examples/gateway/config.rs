@@ -31,7 +31,7 @@ pub(crate) use self::{
     mode::Mode,
     sse::Sse,
     upstream::Upstream,
-    warm::{Keep, Server, Warm},
+    warm::{DAY, Keep, Server, Warm},
 };
 
 /// What stands before each variable's name.

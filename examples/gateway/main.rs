@@ -78,7 +78,7 @@ async fn run(config: Config) -> Result<(), String> {
     println!("gateway listening on http://{address}");
     let ended = serve::serve(listener, app, &config, signals).await;
     if let Some(process) = process {
-        warm::stop(&process).await;
+        process.stop().await;
     }
     if let Some(path) = &config.limit.state_file {
         state::write(path, &limit);

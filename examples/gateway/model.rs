@@ -26,7 +26,7 @@ type Inner = BoxCloneSyncService<Request<Body>, Response<Body>, Infallible>;
 /// The breaker is within the limit: what it refuses takes a slot for no time, and teaches the limit nothing.
 #[derive(Clone, Debug)]
 pub(crate) struct ModelLayer {
-    pub(crate) warm: Option<warm::Layer>,
+    pub(crate) warm: Option<warm::Models>,
     pub(crate) limit: LimitLayer,
     pub(crate) breaker: BreakerLayer,
 }
@@ -41,20 +41,18 @@ where
 
     fn layer(&self, inner: S) -> Model {
         let guarded = ServiceBuilder::new().layer(&self.limit).layer(&self.breaker).service(inner.clone());
-        let guarded = match &self.warm {
-            Some(warm) => {
-                let warm = ServiceBuilder::new()
-                    .map_response(|response: Response<_>| response.map(Body::new))
-                    .layer(warm.clone())
-                    .map_request(|request: Request<Full<Bytes>>| request.map(Body::new))
-                    .service(guarded);
-                Guarded::Warmed(BoxCloneSyncService::new(warm))
-            }
-            None => Guarded::AlwaysThere(BoxCloneSyncService::new(
-                guarded.map_response(|response: Response<_>| response.map(Body::new)),
-            )),
-        };
+        let warmed = self.warm.as_ref().map(|models| {
+            let warmed = ServiceBuilder::new()
+                .map_response(|response: Response<_>| response.map(Body::new))
+                .layer(models.layer.clone())
+                .map_request(|request: Request<Full<Bytes>>| request.map(Body::new))
+                .service(guarded.clone());
+            (models.clone(), BoxCloneSyncService::new(warmed))
+        });
+        let guarded =
+            BoxCloneSyncService::new(guarded.map_response(|response: Response<_>| response.map(Body::new)));
         Model {
+            warmed,
             guarded,
             beside: BoxCloneSyncService::new(
                 inner.map_response(|response: Response<_>| response.map(Body::new)),
@@ -67,16 +65,13 @@ where
 /// wait for none, and how they fare says nothing about the model.
 #[derive(Clone, Debug)]
 pub(crate) struct Model {
-    guarded: Guarded,
+    warmed: Option<(warm::Models, Warmed)>,
+    guarded: Inner,
     beside: Inner,
 }
 
-#[derive(Clone, Debug)]
-enum Guarded {
-    AlwaysThere(Inner),
-    /// With the body in one piece, since it may have to be sent again.
-    Warmed(BoxCloneSyncService<Request<Full<Bytes>>, Response<Body>, Infallible>),
-}
+/// With the body in one piece, since it may have to be sent again.
+type Warmed = BoxCloneSyncService<Request<Full<Bytes>>, Response<Body>, Infallible>;
 
 impl Service<Request<Body>> for Model {
     type Response = Response<Body>;
@@ -91,8 +86,12 @@ impl Service<Request<Body>> for Model {
     fn call(&mut self, request: Request<Body>) -> Self::Future {
         // The intake has put it there, after it has read what is to be worked on.
         let is_for_a_model = request.extensions().get::<Dialect>().is_some();
-        match &self.guarded {
-            Guarded::Warmed(warmed) if is_for_a_model => {
+        if !is_for_a_model {
+            return Box::pin(self.beside.clone().oneshot(request));
+        }
+        let facts = request.extensions().get();
+        match &self.warmed {
+            Some((models, warmed)) if models.has(facts) => {
                 let warmed = warmed.clone();
                 Box::pin(async move {
                     let refusal =
@@ -107,8 +106,7 @@ impl Service<Request<Body>> for Model {
                     }
                 })
             }
-            Guarded::AlwaysThere(there) if is_for_a_model => Box::pin(there.clone().oneshot(request)),
-            _ => Box::pin(self.beside.clone().oneshot(request)),
+            _ => Box::pin(self.guarded.clone().oneshot(request)),
         }
     }
 }

@@ -1,12 +1,15 @@
-//! A model server that is started when it is needed.
+//! Model servers, and their models, that are started when they are needed.
 
-use std::{convert::Infallible, time::Duration};
+use std::{collections::HashSet, convert::Infallible, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use dashpot::warm::{
-    CloneReplay, Handle, HttpIsCold, IsCold, MetricsObserver, WarmLayer, WarmState,
-    policy::{Always, Fixed, HybridHistogram, Never},
-    starter::{Ask, Http, Process},
+use dashpot::{
+    warm::{
+        CloneReplay, Handle, HttpIsCold, IsCold, MetricsObserver, WarmLayer, WarmState,
+        policy::{Always, Budget, Fixed, HybridHistogram, Never},
+        starter::{Ask, Http, Process},
+    },
+    wire::dialect::RequestFacts,
 };
 use http::{Response, Uri, uri::Scheme};
 use http_body_util::Full;
@@ -15,12 +18,12 @@ use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
     rt::TokioExecutor,
 };
-use metrics::{counter, gauge};
+use metrics::{Label, counter, gauge};
 use serde_json::json;
 use tokio::process::Command;
 
 use crate::{
-    config::{Config, Keep, Server, Upstream},
+    config::{Config, DAY, Keep, Server, Upstream},
     proxy::{self, Unreachable},
 };
 
@@ -30,11 +33,72 @@ const GRACE: Duration = Duration::from_secs(10);
 /// Requests wait until their upstream is warm, and one that finds it gone is sent again.
 pub(crate) type Layer = WarmLayer<Gone, CloneReplay>;
 
-/// `None` if the upstream is taken to be always there.
-pub(crate) fn layer(config: &Config) -> Result<Option<Layer>, String> {
+/// What is to be warm: one model that all requests wait for, or several, each with those that name it.
+#[derive(Clone, Debug)]
+pub(crate) struct Models {
+    pub(crate) layer: Layer,
+    /// With their names, if there are several.
+    handles: Arc<[(Option<String>, Handle)]>,
+}
+
+impl Models {
+    /// `None` if the upstream is taken to be always there.
+    pub(crate) fn new(config: &Config) -> Result<Option<Self>, String> {
+        let Some(layer) = layer(config)? else { return Ok(None) };
+        let names = &config.warm.models;
+        if names.is_empty() {
+            let handles = Arc::new([(None, layer.handle())]);
+            return Ok(Some(Self { layer, handles }));
+        }
+        let known: HashSet<_> = names.iter().cloned().collect();
+        let layer = layer.keyed(names.len(), move |head| {
+            let model = &head.extensions().get::<RequestFacts>()?.model;
+            known.contains(model).then(|| model.into())
+        });
+        let all = layer.keyed_handle();
+        // As long as these live, each model keeps its place.
+        let handles =
+            names.iter().filter_map(|name| Some((Some(name.clone()), all.get_or_make(name)?))).collect();
+        Ok(Some(Self { layer, handles }))
+    }
+
+    /// Lets the policy begin before anybody has come.
+    pub(crate) fn follow_policy(&self) {
+        self.handles.iter().for_each(|(_, handle)| handle.follow_policy());
+    }
+
+    pub(crate) fn are_ready(&self) -> bool {
+        self.handles.iter().all(|(_, handle)| handle.is_ready())
+    }
+
+    /// Whether requests for this model wait until it is warm.
+    pub(crate) fn has(&self, facts: Option<&RequestFacts>) -> bool {
+        self.handles
+            .iter()
+            .any(|(name, _)| name.as_ref().is_none_or(|name| facts.is_some_and(|facts| facts.model == *name)))
+    }
+
+    /// Lets what runs end in order: with us it would be killed.
+    pub(crate) async fn stop(&self) {
+        for (_, handle) in &*self.handles {
+            stop(handle).await;
+        }
+    }
+
+    /// Brings the metrics up to what the upstreams are now.
+    pub(crate) fn publish(&self) {
+        for (name, handle) in &*self.handles {
+            let name = name.as_ref().map(|name| Label::new("model", name.clone()));
+            publish(handle, name.as_slice());
+        }
+    }
+}
+
+fn layer(config: &Config) -> Result<Option<Layer>, String> {
     let (upstream, config) = (&config.upstream, &config.warm);
-    let Some((server, model)) = config.server() else { return Ok(None) };
-    let asks = asks(upstream, server, model)?;
+    let Some(server) = config.server() else { return Ok(None) };
+    // With several each is named by its key.
+    let asks = asks(upstream, server, config.model().unwrap_or_default())?;
     let layer = match config.command.split_first() {
         Some((program, arguments)) => {
             let (program, arguments) = (program.clone(), arguments.to_vec());
@@ -57,6 +121,10 @@ pub(crate) fn layer(config: &Config) -> Result<Option<Layer>, String> {
         Keep::Hybrid => layer.policy(HybridHistogram::new().fallback(config.keep_time())),
         Keep::Never => layer.policy(Never),
     };
+    let layer = match config.budget() {
+        Some(budget) => layer.budget(Budget::new(budget, DAY)),
+        None => layer,
+    };
     Ok(Some(layer.is_cold(Gone).retry_cold()))
 }
 
@@ -76,13 +144,18 @@ fn asks(upstream: &Upstream, server: Server, model: &str) -> Result<Asks, String
         Server::LlamaSwap => Http::llama_swap(client, &base, model),
         Server::Openai => {
             let at = |path: &str| format!("{base}{path}").parse::<Uri>().map_err(|error| error.to_string());
-            let question = json!({
-                "model": model, "max_tokens": 1, "messages": [{"role": "user", "content": "Hi"}],
-            });
-            let prime = Ask::post(at("/v1/chat/completions")?, move |_| question.to_string());
+            let model = model.to_owned();
+            let prime = Ask::post(at("/v1/chat/completions")?, move |key| one_token(key, &model));
             Http::new(client).probe(Ask::get(at("/v1/models")?)).prime(prime)
         }
     })
+}
+
+/// Of the model that a key names, or else of the only one.
+fn one_token(key: &str, only: &str) -> String {
+    let model = if key.is_empty() { only } else { key };
+    let messages = [json!({ "role": "user", "content": "Hi" })];
+    json!({ "model": model, "max_tokens": 1, "messages": messages }).to_string()
 }
 
 /// An upstream that is not there: no connection to it, or 503 by none of ours.
@@ -96,8 +169,7 @@ impl<B> IsCold<Response<B>, Infallible> for Gone {
     }
 }
 
-/// Lets the process end in order, if there is one: with us it would be killed.
-pub(crate) async fn stop(handle: &Handle) {
+async fn stop(handle: &Handle) {
     let mut states = handle.subscribe();
     handle.cool();
     let cold = async { while states.state() != WarmState::Cold && states.changed().await.is_some() {} };
@@ -106,25 +178,39 @@ pub(crate) async fn stop(handle: &Handle) {
     }
 }
 
-/// Brings the metrics up to what the upstream is now.
-pub(crate) fn publish(handle: &Handle) {
+fn publish(handle: &Handle, model: &[Label]) {
     let stats = handle.stats();
-    gauge!("gateway_warm_ready").set(f64::from(u8::from(stats.state.is_ready())));
-    gauge!("gateway_warm_waiting").set(stats.waiting);
-    gauge!("gateway_warm_ready_seconds").set(stats.ready);
-    gauge!("gateway_warm_idle_seconds").set(stats.idle);
+    let with = |name, value| [model, &[Label::new(name, value)]].concat();
+    let alone = || model.to_vec();
+    gauge!("gateway_warm_ready", alone()).set(f64::from(u8::from(stats.state.is_ready())));
+    gauge!("gateway_warm_waiting", alone()).set(stats.waiting);
+    gauge!("gateway_warm_ready_seconds", alone()).set(stats.ready);
+    gauge!("gateway_warm_idle_seconds", alone()).set(stats.idle);
     for (request, count) in [
         ("passed", stats.passed),
         ("held", stats.held),
         ("refused", stats.refused),
         ("timed_out", stats.timed_out),
     ] {
-        counter!("gateway_warm_requests_total", "request" => request).absolute(count);
+        counter!("gateway_warm_requests_total", with("request", request)).absolute(count);
     }
     for (start, count) in
         [("worked", stats.starts), ("failed", stats.failed), ("useless", stats.useless_prewarms)]
     {
-        counter!("gateway_warm_starts_total", "start" => start).absolute(count);
+        counter!("gateway_warm_starts_total", with("start", start)).absolute(count);
     }
-    counter!("gateway_warm_lost_total").absolute(stats.lost);
+    counter!("gateway_warm_lost_total", alone()).absolute(stats.lost);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::one_token;
+
+    #[test]
+    fn a_prime_names_the_model_of_its_key_or_the_only_one() {
+        for (key, only, expected) in [("", "m", r#""model":"m""#), ("n", "", r#""model":"n""#)] {
+            let prime = one_token(key, only);
+            assert!(prime.contains(expected) && prime.contains(r#""max_tokens":1"#), "{prime}");
+        }
+    }
 }

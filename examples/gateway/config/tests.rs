@@ -122,3 +122,38 @@ fn what_says_what_a_question_means_is_one_thing_and_whole() {
         assert!(reason.contains(expected) && !reason.contains("secret"), "{reason}");
     }
 }
+
+#[test]
+fn what_is_to_be_warm_is_one_model_or_several() {
+    let ollama = "server = \"ollama\"\n";
+    for (keys, expected) in [
+        ("server = \"openai\"", "warm.model: the model that warm.server has to load is missing"),
+        ("model = \"m\"", "warm.model: warm.server is missing"),
+        ("command = [\"x\"]", "warm.command: warm.server is missing"),
+        ("models = [\"m\"]", "warm.models: warm.server is missing"),
+        (&format!("{ollama}model = \"m\"\nmodels = [\"n\"]"), "warm.models: warm.model says it already"),
+        (&format!("{ollama}models = [\"m\", \"n\", \"m\"]"), "warm.models: \"m\" is there twice"),
+        (&format!("{ollama}models = [\"\"]"), "warm.models: a name has from 1 to 256 bytes"),
+        (&format!("{ollama}models = [\"{}\"]", "m".repeat(257)), "warm.models: a name has from 1 to 256"),
+        (&format!("{ollama}models = [\"m\"]\ncommand = [\"x\"]"), "warm.models: a command starts one model"),
+        ("server = \"vllm\"\nmodels = [\"m\"]", "warm.models: vllm loads one model"),
+        ("budget_ms = 1", "warm.budget_ms is of no use: warm.server is missing"),
+        (&format!("{ollama}model = \"m\"\nbudget_ms = 0"), "warm.budget_ms must be from 1 to 86400000"),
+        (&format!("{ollama}model = \"m\"\nbudget_ms = 86400001"), "warm.budget_ms must be from 1 to"),
+        (
+            &format!("{ollama}model = \"m\"\nkeep = \"always\"\nbudget_ms = 1"),
+            "warm.budget_ms is against keep = \"always\"",
+        ),
+        ("start_timeout_ms = 0", "warm.start_timeout_ms must be more than 0"),
+    ] {
+        let reason = reason(&format!("{MINIMAL}[warm]\n{keys}\n"), &[]);
+        assert!(reason.starts_with(expected), "{keys}: {reason}");
+    }
+    for keys in [
+        "server = \"openai\"\nmodel = \"m\"\ncommand = [\"x\"]\nbudget_ms = 86400000",
+        "server = \"llama-swap\"\nmodels = [\"m\", \"n\"]\nkeep = \"always\"",
+        "server = \"openai\"\nmodels = [\"m\"]\nbudget_ms = 1",
+    ] {
+        parse(&format!("{MINIMAL}[warm]\n{keys}\n"), &[]).unwrap();
+    }
+}
