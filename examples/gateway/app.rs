@@ -1,113 +1,88 @@
-//! The service: axum's router around the stack of layers.
+//! The service: axum's router around the stack of layers, and how it is replaced while it runs.
 
-use std::{
-    convert::Infallible,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+use std::sync::{
+    Arc, Mutex, PoisonError,
+    atomic::{AtomicBool, Ordering},
 };
 
-use ::metrics::{counter, gauge};
-use axum::{
-    Router,
-    body::Body,
-    extract::State,
-    middleware,
-    response::{Html, IntoResponse},
-    routing::get,
-};
+use axum::{Router, extract::State, middleware, response::Html, routing::get};
 use dashpot::{
-    cache::{CacheLayer, Handle as CacheHandle, MemoryStore, RequestBody},
-    deadline::{DeadlineLayer, PassOnLayer},
-    limit::Handle as LimitHandle,
-    sse::{
-        HeartbeatHandle, HeartbeatLayer, MetricsObserver, ModeHandle, ModeLayer, PeekFirstLayer,
-        SsePassthroughLayer,
-    },
+    cache::{CacheLayer, Handle as CacheHandle, MemoryStore},
+    sse::{HeartbeatLayer, ModeLayer},
 };
-use http::{Request, Response, StatusCode, header};
+use http::StatusCode;
 use metrics_exporter_prometheus::PrometheusHandle;
-use tokio::runtime::Handle;
-use tower::{Service, ServiceBuilder};
+use tokio::sync::watch;
 
 use crate::{
-    breaker, cache,
-    config::{self, Config, Keep},
-    exchange,
-    intake::IntakeLayer,
-    limit, metrics,
-    model::ModelLayer,
-    proxy::Proxy,
-    refusal::InWordsLayer,
+    cache,
+    config::Config,
+    exchange, metrics,
     resume::{self, Resume},
-    warm,
+    shown::{Shown, render},
+    stack::stack,
+    upstreams::{self, Upstream},
 };
 
-/// An error event is far smaller. A first event that is larger is none, and need not be kept to be sure.
-const PEEK_BYTES: usize = 16 << 10;
-
-/// Routes, whether this process is on its way out, and what it should leave to the next.
+/// What serves now, and whether this process is on its way out.
 #[derive(Clone, Debug)]
 pub(crate) struct App {
-    pub(crate) router: Router,
-    model: ModelLayer,
-    cache: Option<CacheHandle<MemoryStore>>,
-    warm: Option<warm::Models>,
+    now: watch::Sender<Arc<Version>>,
+    metrics: PrometheusHandle,
     draining: Arc<AtomicBool>,
+    /// One change at a time.
+    changing: Arc<Mutex<()>>,
+}
+
+/// What one configuration has made. Requests that it began it ends, even if there is another one by then.
+#[derive(Debug)]
+pub(crate) struct Version {
+    pub(crate) config: Config,
+    pub(crate) router: Router,
+    pub(crate) upstreams: Arc<[Upstream]>,
+    pub(crate) cache: Option<CacheLayer<MemoryStore>>,
+    pub(crate) heartbeat: HeartbeatLayer,
+    pub(crate) resume: Option<Resume>,
+    pub(crate) mode: ModeLayer,
 }
 
 impl App {
-    pub(crate) fn new(config: &Config) -> Result<Self, String> {
-        let draining = Arc::new(AtomicBool::new(false));
-        let metrics = metrics::install()?;
-        let warm = warm::Models::new(config)?;
-        if let Some(warm) = &warm {
-            warm.follow_policy();
+    pub(crate) fn new(config: Config) -> Result<Self, String> {
+        let (draining, metrics) = (Arc::default(), metrics::install()?);
+        let first = Version::new(config, None, &draining, &metrics)?;
+        let now = watch::Sender::new(Arc::new(first));
+        Ok(Self { now, metrics, draining, changing: Arc::default() })
+    }
+
+    /// What serves at this moment.
+    pub(crate) fn version(&self) -> Arc<Version> {
+        self.now.borrow().clone()
+    }
+
+    pub(crate) fn router(&self) -> Router {
+        self.now.borrow().router.clone()
+    }
+
+    /// Serves by this configuration from now on. If it is not possible, nothing has changed.
+    ///
+    /// Whatever is configured as it was goes on with what it has learned and what it keeps; a limit goes on from where it is, and
+    /// a cache keeps its answers if only times and bounds have changed.
+    pub(crate) fn change(&self, config: Config) -> Result<(), String> {
+        let _alone = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = self.version();
+        config.check_change_of(&before.config)?;
+        let after = Version::new(config, Some(&before), &self.draining, &self.metrics)?;
+        let after = Arc::new(after);
+        self.now.send_replace(after.clone());
+        for process in before.upstreams.iter().filter_map(Upstream::process) {
+            let goes_on =
+                |upstream: &Upstream| upstream.around.warm.as_ref().is_some_and(|warm| warm.is(process));
+            if !after.upstreams.iter().any(goes_on) {
+                let process = process.clone();
+                tokio::spawn(async move { process.stop().await });
+            }
         }
-        let (limit, breaker) = (limit::layer(&config.limit), breaker::layer(&config.breaker));
-        let model = ModelLayer { warm: warm.clone(), limit, breaker };
-        let heartbeat = HeartbeatLayer::new(config.sse.heartbeat());
-        let resume = resume::new(&config.sse).map_err(|error| error.to_string())?;
-        let mode = config.mode.layer();
-        let cache = cache::layer(config)?;
-        let cache_handle = cache.as_ref().map(CacheLayer::handle);
-        let shown = Shown {
-            metrics,
-            model: model.clone(),
-            warm: warm.clone(),
-            heartbeats: heartbeat.handle(),
-            resume: resume.clone(),
-            modes: mode.handle(),
-            cache: cache_handle.clone(),
-        };
-        let awaited = warm.clone().filter(|_| config.warm.keep == Keep::Always);
-        let readiness = (draining.clone(), awaited);
-        let router = Router::new()
-            .fallback_service(stack(config, heartbeat, resume, mode, cache, model.clone())?)
-            .layer(middleware::from_fn(exchange::track))
-            .route("/", get(async || Html(include_str!("page.html"))))
-            .route("/healthz", get(async || "ok\n"))
-            .route("/readyz", get(ready).with_state(readiness))
-            .route("/metrics", get(render).with_state(shown));
-        // A server that we have not started is not ours to stop.
-        let warm = warm.filter(|_| !config.warm.command.is_empty());
-        Ok(Self { router, model, cache: cache_handle, warm, draining })
-    }
-
-    /// What the next process may want to know of the upstream.
-    pub(crate) fn limit(&self) -> LimitHandle {
-        self.model.limit.handle()
-    }
-
-    /// Answers that the next process can give again.
-    pub(crate) fn cache(&self) -> Option<CacheHandle<MemoryStore>> {
-        self.cache.clone()
-    }
-
-    /// The model server's process, if it is ours.
-    pub(crate) fn process(&self) -> Option<warm::Models> {
-        self.warm.clone()
+        Ok(())
     }
 
     /// From now on `/readyz` sends new traffic elsewhere.
@@ -116,120 +91,64 @@ impl App {
     }
 }
 
-/// The layers, outermost first. Rate will stand before the cache, and the queue behind it.
-///
-/// - Heartbeats are outermost: they are the gateway's own, and must not pass for signs of the upstream's life.
-/// - Streams that can be resumed are next: who comes back is answered there, and not by the model.
-/// - The intake is before the limit: a body that is still on its way holds no slot.
-/// - The mode is behind it, since it changes the body, and outside of all that looks at streams: who wants a whole answer
-///   has their clocks all the same.
-/// - The deadline counts from the intake on what all others take. What is left is told to the upstream at the last moment.
-/// - The cache is behind the mode, so that it is asked in the mode that is wanted, and behind the deadline, which is each
-///   caller's own where several wait for one call. What it answers takes no slot.
-/// - Who waits for a start of the upstream waits behind the cache, which needs none, and before the limit, whose slots are
-///   for those whom the upstream works for.
-/// - The breaker is within the limit: what it refuses takes a slot for no time.
-/// - SSE is behind both: it tells them when the first content of a stream came, how the stream ended, and what it used. The
-///   other way round they would take a ping for content, and a broken stream for a good one.
-/// - The head that waits for its first event is between them: an error there is to be seen by both.
-fn stack(
-    config: &Config,
-    heartbeat: HeartbeatLayer,
-    resume: Option<Resume>,
-    mode: ModeLayer,
-    cache: Option<CacheLayer<MemoryStore>>,
-    model: ModelLayer,
-) -> Result<
-    impl Service<Request<Body>, Response = Response<Body>, Error = Infallible, Future: Send>
-    + Clone
-    + Send
-    + Sync
-    + use<>,
-    String,
-> {
-    let intake = IntakeLayer::new(&config.intake);
-    let sse = SsePassthroughLayer::new().harden_headers(config.sse.harden_headers).observer(MetricsObserver);
-    let peek = PeekFirstLayer::new(config.sse.peek_first(), PEEK_BYTES);
-    let (deadline, pass_on) = deadline(&config.deadline)?;
-    let resume = resume.map(|resume| {
-        let as_inner = |answer: Response<_>| answer.map(Body::new);
-        ServiceBuilder::new().map_response(as_inner).layer(resume.layer).into_inner()
-    });
-    let cache = cache.map(|cache| {
-        let as_inner = |answer: Response<_>| answer.map(Body::new);
-        let as_asked = |request: Request<RequestBody<Body>>| request.map(Body::new);
-        ServiceBuilder::new().map_response(as_inner).layer(cache).map_request(as_asked).into_inner()
-    });
-    let stack = ServiceBuilder::new()
-        .layer(InWordsLayer)
-        .layer(heartbeat)
-        .option_layer(resume)
-        .layer(intake)
-        .layer(mode)
-        .layer(deadline)
-        .option_layer(cache)
-        .layer(model)
-        .layer(peek)
-        .layer(sse)
-        .layer(pass_on)
-        .service(Proxy::new(&config.upstream)?);
-    Ok(stack)
-}
-
-fn deadline(config: &config::Deadline) -> Result<(DeadlineLayer, PassOnLayer), String> {
-    let mut deadline =
-        DeadlineLayer::new().first_content(config.first_content()).gap(config.gap()).total(config.total());
-    let mut pass_on = PassOnLayer::new();
-    if let Some(name) = config.header()? {
-        (deadline, pass_on) = (deadline.header(name.clone()), pass_on.header(name));
+impl Version {
+    fn new(
+        config: Config,
+        before: Option<&Self>,
+        draining: &Arc<AtomicBool>,
+        metrics: &PrometheusHandle,
+    ) -> Result<Self, String> {
+        let upstreams = upstreams::all(&config, before.map_or(&[], |before| &before.upstreams))?;
+        let same_sse = before.filter(|before| before.config.sse == config.sse);
+        let heartbeat = match same_sse {
+            Some(before) => before.heartbeat.clone(),
+            None => HeartbeatLayer::new(config.sse.heartbeat()),
+        };
+        let resume = match same_sse {
+            Some(before) => before.resume.clone(),
+            None => resume::new(&config.sse).map_err(|error| error.to_string())?,
+        };
+        let mode = match before.filter(|before| before.config.mode == config.mode) {
+            Some(before) => before.mode.clone(),
+            None => config.mode.layer(),
+        };
+        let cached = before.and_then(|before| Some((&before.config, before.cache.as_ref()?)));
+        let cache = cache::layer(&config, cached)?;
+        let stack =
+            stack(&config, heartbeat.clone(), resume.clone(), mode.clone(), cache.clone(), &upstreams)?;
+        let shown = Shown {
+            metrics: metrics.clone(),
+            upstreams: upstreams.clone(),
+            heartbeats: heartbeat.handle(),
+            resume: resume.clone(),
+            modes: mode.handle(),
+            cache: cache.as_ref().map(CacheLayer::handle),
+        };
+        let router = Router::new()
+            .fallback_service(stack)
+            .layer(middleware::from_fn(exchange::track))
+            .route("/", get(async || Html(include_str!("page.html"))))
+            .route("/healthz", get(async || "ok\n"))
+            .route("/readyz", get(ready).with_state((draining.clone(), upstreams.clone())))
+            .route("/metrics", get(render).with_state(shown));
+        Ok(Self { config, router, upstreams, cache, heartbeat, resume, mode })
     }
-    Ok((deadline, pass_on))
+
+    /// Answers that the next process can give again.
+    pub(crate) fn cache(&self) -> Option<CacheHandle<MemoryStore>> {
+        self.cache.as_ref().map(CacheLayer::handle)
+    }
 }
 
-/// Whether this process is on its way out, and what is to be warm always.
-type Readiness = (Arc<AtomicBool>, Option<warm::Models>);
+/// Whether this process is on its way out, and the upstreams, of which some are to be warm always.
+type Readiness = (Arc<AtomicBool>, Arc<[Upstream]>);
 
-async fn ready(State((draining, awaited)): State<Readiness>) -> (StatusCode, &'static str) {
+async fn ready(State((draining, upstreams)): State<Readiness>) -> (StatusCode, &'static str) {
     if draining.load(Ordering::Relaxed) {
         (StatusCode::SERVICE_UNAVAILABLE, "draining\n")
-    } else if awaited.is_some_and(|models| !models.are_ready()) {
+    } else if upstreams.iter().any(Upstream::is_awaited) {
         (StatusCode::SERVICE_UNAVAILABLE, "the upstream is not warm\n")
     } else {
         (StatusCode::OK, "ready\n")
     }
-}
-
-/// What `/metrics` is made of.
-#[derive(Clone)]
-struct Shown {
-    metrics: PrometheusHandle,
-    model: ModelLayer,
-    warm: Option<warm::Models>,
-    heartbeats: HeartbeatHandle,
-    resume: Option<Resume>,
-    modes: ModeHandle,
-    cache: Option<CacheHandle<MemoryStore>>,
-}
-
-async fn render(State(shown): State<Shown>) -> impl IntoResponse {
-    limit::publish(&shown.model.limit.handle());
-    breaker::publish(&shown.model.breaker);
-    if let Some(warm) = &shown.warm {
-        warm.publish();
-    }
-    counter!("gateway_heartbeats_total").absolute(shown.heartbeats.sent());
-    if let Some(handle) = &shown.cache {
-        cache::publish(handle);
-    }
-    if let Some(resume) = &shown.resume {
-        resume::publish(resume);
-    }
-    let modes = shown.modes.stats();
-    for (change, count) in
-        [("collected", modes.collected), ("expanded", modes.expanded), ("failed", modes.failed)]
-    {
-        counter!("gateway_modes_total", "change" => change).absolute(count);
-    }
-    gauge!("gateway_tasks").set(Handle::current().metrics().num_alive_tasks() as f64);
-    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], shown.metrics.render())
 }

@@ -6,7 +6,7 @@ use std::{
 };
 
 use dashpot::breaker::{BreakerLayer, BreakerState, MetricsObserver, Slow, Stats};
-use metrics::gauge;
+use metrics::{Label, gauge};
 
 use crate::config;
 
@@ -43,14 +43,15 @@ pub(crate) fn layer(config: &config::Breaker) -> BreakerLayer {
 }
 
 /// Brings the metrics up to what the breakers are now: how many are in which state.
-pub(crate) fn publish(layer: &BreakerLayer) {
+pub(crate) fn publish(layer: &BreakerLayer, upstream: &[Label]) {
     let keyed = layer.keyed_handle().stats();
     let all: Vec<Stats> = keyed.into_iter().map(|(_, stats)| stats).chain([layer.handle().stats()]).collect();
     for state in [BreakerState::Closed, BreakerState::Open, BreakerState::HalfOpen, BreakerState::Recovering]
     {
         let count = all.iter().filter(|stats| stats.state == state).count();
-        gauge!("gateway_breakers", "state" => state.name()).set(count as f64);
+        gauge!("gateway_breakers", [upstream, &[Label::new("state", state.name())]].concat())
+            .set(count as f64);
     }
     let open_for = all.iter().filter_map(|stats| stats.open_for).max().unwrap_or(Duration::ZERO);
-    gauge!("gateway_breaker_open_seconds").set(open_for);
+    gauge!("gateway_breaker_open_seconds", upstream.to_vec()).set(open_for);
 }

@@ -8,7 +8,7 @@ use dashpot::{
     cache::{CacheLayer, Handle, MemoryStore, RestoreError},
     core::Tenant,
 };
-use http::request::Parts;
+use http::HeaderMap;
 use metrics::gauge;
 use sha2::{Digest, Sha256};
 
@@ -17,12 +17,24 @@ use crate::config::Config;
 /// Where clients put their credentials, by the APIs' own names.
 const CREDENTIAL_HEADERS: [&str; 4] = ["authorization", "x-api-key", "api-key", "x-goog-api-key"];
 
-/// `None` if it is off.
-pub(crate) fn layer(config: &Config) -> Result<Option<CacheLayer<MemoryStore>>, String> {
+/// `None` if it is off. With the answers that there are, if nothing but times and bounds has changed.
+pub(crate) fn layer(
+    config: &Config,
+    before: Option<(&Config, &CacheLayer<MemoryStore>)>,
+) -> Result<Option<CacheLayer<MemoryStore>>, String> {
     let (upstream, config) = (&config.upstream, &config.cache);
-    let Some(store) = config.store() else { return Ok(None) };
+    let before = before.filter(|(old, _)| old.cache.keeps_what_there_is(config) && old.upstream == *upstream);
     let shares = config.share_without_credential;
-    let layer = CacheLayer::new(store, move |head| tenant(head, shares))
+    let layer = match (before, config.store()) {
+        (Some((_, layer)), _) => layer.clone(),
+        (None, None) => return Ok(None),
+        (None, Some(store)) => {
+            let layer = CacheLayer::new(store, move |head| tenant(&head.headers, shares));
+            let layer = if config.finish_alone { layer.finish_alone() } else { layer };
+            similar::add(layer, &config.similar, upstream)?
+        }
+    };
+    let layer = layer
         .ttl(config.ttl())
         .stale_while_revalidate(config.stale_while_revalidate())
         .stale_if_error(config.stale_if_error())
@@ -30,16 +42,15 @@ pub(crate) fn layer(config: &Config) -> Result<Option<CacheLayer<MemoryStore>>, 
         .max_request_bytes(config.max_request_bytes)
         .max_answer_bytes(config.max_answer_bytes)
         .pace(config.pace());
-    let layer = if config.finish_alone { layer.finish_alone() } else { layer };
-    similar::add(layer, &config.similar, upstream).map(Some)
+    Ok(Some(layer))
 }
 
 /// Whoever has the same credentials; all that a request has, since which of them counts, the upstream decides. Not the
 /// credentials themselves, which may be longer than a name may be, and are not to be kept.
-fn tenant(head: &Parts, shares: bool) -> Option<Tenant> {
+pub(crate) fn tenant(headers: &HeaderMap, shares: bool) -> Option<Tenant> {
     let (mut hash, mut has_some) = (Sha256::new(), false);
     for name in CREDENTIAL_HEADERS {
-        let lines: Vec<_> = head.headers.get_all(name).iter().collect();
+        let lines: Vec<_> = headers.get_all(name).iter().collect();
         hash.update((lines.len() as u64).to_be_bytes());
         for line in lines {
             has_some = true;
@@ -90,7 +101,7 @@ mod tests {
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        tenant(&request.body(()).unwrap().into_parts().0, false)
+        tenant(request.body(()).unwrap().headers(), false)
     }
 
     #[test]

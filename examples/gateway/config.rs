@@ -1,11 +1,13 @@
 //! The configuration: a TOML file, then the environment over it. Nothing unknown is let pass.
 
+mod admin;
 mod breaker;
 mod cache;
 mod deadline;
 mod intake;
 mod limit;
 mod mode;
+mod site;
 mod sse;
 #[cfg(test)]
 mod tests;
@@ -23,12 +25,14 @@ use serde::Deserialize;
 use toml::{Table, Value};
 
 pub(crate) use self::{
+    admin::Admin,
     breaker::Breaker,
     cache::{Cache, Judge, Similar},
     deadline::Deadline,
     intake::Intake,
     limit::Limit,
     mode::Mode,
+    site::{Other, Site},
     sse::Sse,
     upstream::Upstream,
     warm::{DAY, Keep, Server, Warm},
@@ -37,7 +41,7 @@ pub(crate) use self::{
 /// What stands before each variable's name.
 const PREFIX: &str = "DASHPOT_GATEWAY_";
 
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Config {
     #[serde(default = "default_listen")]
@@ -48,7 +52,11 @@ pub(crate) struct Config {
     drain_delay_ms: u64,
     #[serde(default = "default_drain_timeout_ms")]
     drain_timeout_ms: u64,
+    #[serde(default)]
+    pub(crate) admin: Admin,
     pub(crate) upstream: Upstream,
+    #[serde(default)]
+    upstreams: Vec<Other>,
     #[serde(default)]
     pub(crate) intake: Intake,
     #[serde(default)]
@@ -99,11 +107,21 @@ impl Config {
     }
 
     fn check(self) -> Result<Self, String> {
-        self.upstream.address()?;
-        let positive = [
+        for (at, other) in self.upstreams.iter().enumerate() {
+            other.check(&self.upstreams[..at])?;
+        }
+        for (name, site) in self.sites() {
+            site.check().map_err(|reason| match name {
+                Some(name) => format!("upstreams, {name:?}: {reason}"),
+                None => reason,
+            })?;
+        }
+        let files: Vec<_> = self.sites().filter_map(|(_, site)| site.limit.state_file).collect();
+        if files.iter().enumerate().any(|(at, file)| files[..at].contains(file)) {
+            return Err("limit.state_file: two upstreams have the same".into());
+        }
+        check_positive(&[
             ("max_connections", self.max_connections as u64),
-            ("upstream.connect_timeout_ms", self.upstream.connect_timeout_ms),
-            ("upstream.http2_connections", self.upstream.http2_connections as u64),
             ("intake.max_body_bytes", self.intake.max_body_bytes as u64),
             ("intake.max_memory_bytes", self.intake.max_memory_bytes as u64),
             ("intake.head_timeout_ms", self.intake.head_timeout_ms),
@@ -117,30 +135,39 @@ impl Config {
             ("deadline.first_content_ms", self.deadline.first_content_ms),
             ("deadline.gap_ms", self.deadline.gap_ms),
             ("deadline.total_ms", self.deadline.total_ms),
-            ("warm.start_timeout_ms", self.warm.start_timeout_ms),
-            ("limit.min", self.limit.min.into()),
-            ("limit.max_wait_ms", self.limit.max_wait_ms),
-            ("limit.baseline_ms", self.limit.baseline_ms.unwrap_or(1)),
-            ("breaker.consecutive_failures", self.breaker.consecutive_failures.into()),
-            ("breaker.window_ms", self.breaker.window_ms),
-            ("breaker.slow_first_token_ms", self.breaker.slow_first_token_ms.unwrap_or(1)),
-            ("breaker.silence_ms", self.breaker.silence_ms),
-            ("breaker.wait_ms", self.breaker.wait_ms),
-        ];
-        if let Some((key, _)) = positive.into_iter().find(|&(_, value)| value == 0) {
-            return Err(format!("{key} must be more than 0"));
-        }
+        ])?;
         if self.cache.max_temperature.is_nan() {
             return Err("cache.max_temperature must be a number".into());
         }
         check_state_file("cache", self.cache.state_file.as_deref())?;
+        self.admin.check()?;
         self.cache.similar.check()?;
         self.deadline.header()?;
-        self.warm.check()?;
-        self.limit.check()?;
-        self.breaker.check()?;
         self.sse.check()?;
         Ok(self)
+    }
+
+    /// All upstreams, with their names; first the one without, for all that no other is named for.
+    pub(crate) fn sites(&self) -> impl Iterator<Item = (Option<&str>, Site)> {
+        let Self { upstream, limit, breaker, warm, .. } = self;
+        let (upstream, warm) = (upstream.clone(), warm.clone());
+        let first =
+            Site { models: Vec::new(), upstream, limit: limit.clone(), breaker: breaker.clone(), warm };
+        let others = self.upstreams.iter().map(|other| (Some(&*other.name), other.site(limit, breaker)));
+        std::iter::once((None, first)).chain(others)
+    }
+
+    /// Whether a process that serves by `before` can serve by this.
+    pub(crate) fn check_change_of(&self, before: &Self) -> Result<(), String> {
+        let is_fixed = [
+            ("listen", self.listen == before.listen),
+            ("max_connections", self.max_connections == before.max_connections),
+            ("admin", self.admin == before.admin),
+        ];
+        match is_fixed.into_iter().find(|(_, is_same)| !is_same) {
+            Some((key, _)) => Err(format!("{key} cannot change while the gateway runs")),
+            None => Ok(()),
+        }
     }
 
     pub(crate) fn drain_delay(&self) -> Duration {
@@ -149,6 +176,13 @@ impl Config {
 
     pub(crate) fn drain_timeout(&self) -> Duration {
         Duration::from_millis(self.drain_timeout_ms)
+    }
+}
+
+fn check_positive(values: &[(&str, u64)]) -> Result<(), String> {
+    match values.iter().find(|&(_, value)| *value == 0) {
+        Some((key, _)) => Err(format!("{key} must be more than 0")),
+        None => Ok(()),
     }
 }
 

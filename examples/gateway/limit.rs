@@ -1,7 +1,7 @@
 //! How many requests the upstream is given at once: a limit that finds itself, and what is kept of it over a restart.
 
 use dashpot::limit::{Handle, LimitLayer, policy::LittlesLaw};
-use metrics::{counter, gauge};
+use metrics::{Label, counter, gauge};
 
 use crate::{config, state};
 
@@ -21,18 +21,18 @@ pub(crate) fn layer(config: &config::Limit) -> LimitLayer {
 }
 
 /// Brings the metrics up to what the limit is now.
-pub(crate) fn publish(limit: &Handle) {
-    let stats = limit.stats();
-    gauge!("gateway_limit").set(stats.limit);
-    gauge!("gateway_limit_in_flight").set(stats.in_flight);
-    gauge!("gateway_limit_waiting").set(stats.waiting as f64);
-    counter!("gateway_limit_admitted_total").absolute(stats.admitted);
-    counter!("gateway_limit_refused_total").absolute(stats.refused);
+pub(crate) fn publish(limit: &Handle, upstream: &[Label]) {
+    let (stats, labels) = (limit.stats(), || upstream.to_vec());
+    gauge!("gateway_limit", labels()).set(stats.limit);
+    gauge!("gateway_limit_in_flight", labels()).set(stats.in_flight);
+    gauge!("gateway_limit_waiting", labels()).set(stats.waiting as f64);
+    counter!("gateway_limit_admitted_total", labels()).absolute(stats.admitted);
+    counter!("gateway_limit_refused_total", labels()).absolute(stats.refused);
     // Absent until something is believed: 0 would be a value.
     if let Some(baseline) = stats.baseline {
-        gauge!("gateway_limit_baseline_seconds").set(baseline);
+        gauge!("gateway_limit_baseline_seconds", labels()).set(baseline);
     }
     if let Some(queue) = stats.queue {
-        gauge!("gateway_limit_queue").set(queue);
+        gauge!("gateway_limit_queue", labels()).set(queue);
     }
 }

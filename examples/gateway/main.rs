@@ -12,12 +12,17 @@
     reason = "a program: its first line tells where it listens"
 )]
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 use config::Config;
 use tracing_subscriber::filter::{EnvFilter, LevelFilter};
 
 mod activity;
+mod admin;
 mod app;
 mod breaker;
 mod cache;
@@ -29,13 +34,17 @@ mod metrics;
 mod model;
 mod proxy;
 mod refusal;
+mod reload;
 mod resume;
 mod serve;
+mod shown;
+mod stack;
 mod state;
+mod upstreams;
 mod warm;
 
 fn main() -> ExitCode {
-    let config = match config_path().and_then(|path| Config::load(&path, std::env::vars_os())) {
+    let config = match config_path().and_then(|path| Ok((load(&path)?, path))) {
         Ok(config) => config,
         Err(reason) => {
             eprintln!("gateway: {reason}");
@@ -50,7 +59,8 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     }
-    match run(config) {
+    let (config, path) = config;
+    match run(config, path) {
         Ok(()) => ExitCode::SUCCESS,
         Err(reason) => {
             eprintln!("gateway: {reason}");
@@ -59,32 +69,45 @@ fn main() -> ExitCode {
     }
 }
 
+fn load(path: &Path) -> Result<Config, String> {
+    Config::load(path, std::env::vars_os())
+}
+
 #[tokio::main]
-async fn run(config: Config) -> Result<(), String> {
-    let listener = serve::listen(config.listen)
-        .map_err(|error| format!("cannot listen on {}: {error}", config.listen))?;
+async fn run(config: Config, path: PathBuf) -> Result<(), String> {
+    let cannot = |address: SocketAddr| move |error| format!("cannot listen on {address}: {error}");
+    let listener = serve::listen(config.listen).map_err(cannot(config.listen))?;
     let address = listener.local_addr().map_err(|error| error.to_string())?;
+    let admin = match config.admin.listen {
+        Some(address) => Some((serve::listen(address).map_err(cannot(address))?, config.admin.token()?)),
+        None => None,
+    };
     // Each stream holds two connections; the usual soft limit of 1,024 files is for programs that use select(2).
     if let Err(error) = rlimit::increase_nofile_limit(u64::MAX) {
         tracing::warn!(%error, "the limit of open files stays as it is");
     }
-    let app = app::App::new(&config)?;
+    let app = app::App::new(config)?;
     let signals = serve::Signals::watch().map_err(|error| format!("cannot wait for signals: {error}"))?;
-    let process = app.process();
-    let (limit, cache) = (app.limit(), app.cache().zip(config.cache.state_file.as_deref()));
-    if let Some((cache, path)) = &cache {
-        cache::restore(cache, path).await;
+    let reload = reload::Reload::new(path, app.clone());
+    reload.on_signal().map_err(|error| format!("cannot wait for signals: {error}"))?;
+    let first = app.version();
+    if let Some((cache, path)) = first.cache().zip(first.config.cache.state_file.as_deref()) {
+        cache::restore(&cache, path).await;
     }
+    drop(first);
     println!("gateway listening on http://{address}");
-    let ended = serve::serve(listener, app, &config, signals).await;
-    if let Some(process) = process {
-        process.stop().await;
+    if let Some((listener, token)) = admin {
+        let address = listener.local_addr().map_err(|error| error.to_string())?;
+        println!("administrators: http://{address}");
+        tokio::spawn(admin::serve(listener, &token, app.clone(), reload));
     }
-    if let Some(path) = &config.limit.state_file {
-        state::write(path, &limit);
+    let ended = serve::serve(listener, &app, signals).await;
+    let last = app.version();
+    for upstream in &*last.upstreams {
+        upstream.end().await;
     }
-    if let Some((cache, path)) = &cache {
-        cache::save(cache, path);
+    if let Some((cache, path)) = last.cache().zip(last.config.cache.state_file.as_deref()) {
+        cache::save(&cache, path);
     }
     ended
 }

@@ -2,7 +2,6 @@
 
 use std::{convert::Infallible, io, net::SocketAddr, sync::Arc, time::Duration};
 
-use axum::Router;
 use dashpot::body::{Guarded, ReleaseAt};
 use http::Request;
 use hyper::body::Incoming;
@@ -18,7 +17,7 @@ use tokio::{
 };
 use tower::ServiceExt;
 
-use crate::{activity::Activity, app::App, config::Config};
+use crate::{activity::Activity, app::App};
 
 /// After a failed accept, as when file descriptors run out, a pause instead of a busy loop.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -49,24 +48,19 @@ pub(crate) fn listen(address: SocketAddr) -> io::Result<TcpListener> {
 }
 
 /// Serves until a signal comes, then lets what is under way end, for as long as the configuration allows.
-pub(crate) async fn serve(
-    listener: TcpListener,
-    app: App,
-    config: &Config,
-    mut signals: Signals,
-) -> Result<(), String> {
+pub(crate) async fn serve(listener: TcpListener, app: &App, mut signals: Signals) -> Result<(), String> {
     let graceful = GracefulShutdown::new();
     let stop = async {
         signals.next().await;
         app.drain();
         // Still serving: whoever sends us traffic must first see that `/readyz` no longer says yes.
-        tokio::time::sleep(config.drain_delay()).await;
+        tokio::time::sleep(app.version().config.drain_delay()).await;
     };
     tokio::select! {
         () = stop => {}
-        never = accept(listener, &app.router, config, &graceful) => match never {}
+        never = accept(listener, app, &graceful) => match never {}
     }
-    let (open, within) = (graceful.count(), config.drain_timeout());
+    let (open, within) = (graceful.count(), app.version().config.drain_timeout());
     tracing::info!(open, ?within, "shutting down");
     tokio::select! {
         ended = tokio::time::timeout(within, graceful.shutdown()) => {
@@ -76,15 +70,9 @@ pub(crate) async fn serve(
     }
 }
 
-async fn accept(
-    listener: TcpListener,
-    router: &Router,
-    config: &Config,
-    graceful: &GracefulShutdown,
-) -> Infallible {
-    let (head_timeout, idle_timeout) = (config.intake.head_timeout(), config.intake.idle_timeout());
-    let server = server(head_timeout);
-    let places = Arc::new(Semaphore::new(config.max_connections.min(Semaphore::MAX_PERMITS)));
+async fn accept(listener: TcpListener, app: &App, graceful: &GracefulShutdown) -> Infallible {
+    let max_connections = app.version().config.max_connections;
+    let places = Arc::new(Semaphore::new(max_connections.min(Semaphore::MAX_PERMITS)));
     loop {
         let place = places.clone().acquire_owned().await;
         let stream = match listener.accept().await {
@@ -95,8 +83,12 @@ async fn accept(
                 continue;
             }
         };
+        let version = app.version();
+        let intake = &version.config.intake;
+        let (head_timeout, idle_timeout) = (intake.head_timeout(), intake.idle_timeout());
         let activity = Arc::new(Activity::default());
-        let connection = graceful.watch(connect(&server, stream, router.clone(), activity.clone()));
+        let connection = connect(&server(head_timeout), stream, app.clone(), activity.clone());
+        let connection = graceful.watch(connection);
         tokio::spawn(async move {
             tokio::select! {
                 ended = connection => if let Err(error) = ended {
@@ -113,7 +105,7 @@ async fn accept(
 fn connect(
     server: &auto::Builder<TokioExecutor>,
     stream: TcpStream,
-    router: Router,
+    app: App,
     activity: Arc<Activity>,
 ) -> impl hyper_util::server::graceful::GracefulConnection<Error = Box<dyn std::error::Error + Send + Sync>>
 + Send
@@ -122,7 +114,7 @@ fn connect(
     let _ = stream.set_nodelay(true);
     let service = tower::service_fn(move |request: Request<Incoming>| {
         let (busy, method) = (activity.begin(), request.method().clone());
-        let answer = router.clone().oneshot(request);
+        let answer = app.router().oneshot(request);
         async move { Ok::<_, Infallible>(Guarded::response(&method, answer.await?, busy, ReleaseAt::End)) }
     });
     server.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service)).into_owned()

@@ -23,7 +23,7 @@ use serde_json::json;
 use tokio::process::Command;
 
 use crate::{
-    config::{Config, DAY, Keep, Server, Upstream},
+    config::{DAY, Keep, Server, Upstream, Warm},
     proxy::{self, Unreachable},
 };
 
@@ -43,9 +43,9 @@ pub(crate) struct Models {
 
 impl Models {
     /// `None` if the upstream is taken to be always there.
-    pub(crate) fn new(config: &Config) -> Result<Option<Self>, String> {
-        let Some(layer) = layer(config)? else { return Ok(None) };
-        let names = &config.warm.models;
+    pub(crate) fn new(upstream: &Upstream, config: &Warm) -> Result<Option<Self>, String> {
+        let Some(layer) = layer(upstream, config)? else { return Ok(None) };
+        let names = &config.models;
         if names.is_empty() {
             let handles = Arc::new([(None, layer.handle())]);
             return Ok(Some(Self { layer, handles }));
@@ -71,6 +71,16 @@ impl Models {
         self.handles.iter().all(|(_, handle)| handle.is_ready())
     }
 
+    /// Whether both are one.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.handles, &other.handles)
+    }
+
+    /// With the names of their models, if there are several.
+    pub(crate) fn handles(&self) -> impl Iterator<Item = (Option<&str>, &Handle)> {
+        self.handles.iter().map(|(name, handle)| (name.as_deref(), handle))
+    }
+
     /// Whether requests for this model wait until it is warm.
     pub(crate) fn has(&self, facts: Option<&RequestFacts>) -> bool {
         self.handles
@@ -86,16 +96,15 @@ impl Models {
     }
 
     /// Brings the metrics up to what the upstreams are now.
-    pub(crate) fn publish(&self) {
+    pub(crate) fn publish(&self, upstream: &[Label]) {
         for (name, handle) in &*self.handles {
             let name = name.as_ref().map(|name| Label::new("model", name.clone()));
-            publish(handle, name.as_slice());
+            publish(handle, &[upstream, name.as_slice()].concat());
         }
     }
 }
 
-fn layer(config: &Config) -> Result<Option<Layer>, String> {
-    let (upstream, config) = (&config.upstream, &config.warm);
+fn layer(upstream: &Upstream, config: &Warm) -> Result<Option<Layer>, String> {
     let Some(server) = config.server() else { return Ok(None) };
     // With several each is named by its key.
     let asks = asks(upstream, server, config.model().unwrap_or_default())?;

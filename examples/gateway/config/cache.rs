@@ -4,7 +4,7 @@ use dashpot::cache::MemoryStore;
 use http::Uri;
 use serde::Deserialize;
 
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Cache {
     pub(super) max_bytes: u64,
@@ -22,7 +22,7 @@ pub(crate) struct Cache {
 }
 
 /// Questions in other words: who says what they mean, and for how long that is waited for.
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Similar {
     pub(crate) model: Option<PathBuf>,
@@ -38,7 +38,7 @@ pub(crate) struct Similar {
 }
 
 /// Who says whether a kept answer would have been right.
-#[derive(Clone, Copy, Debug, Deserialize)]
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Judge {
     SameText,
@@ -49,6 +49,15 @@ impl Cache {
     /// Room for answers, if there is any.
     pub(crate) fn store(&self) -> Option<MemoryStore> {
         (self.max_bytes > 0).then(|| MemoryStore::new(self.max_bytes))
+    }
+
+    /// Whether what is kept by these rules may be given by others.
+    pub(crate) fn keeps_what_there_is(&self, other: &Self) -> bool {
+        self.max_bytes > 0
+            && self.max_bytes == other.max_bytes
+            && self.finish_alone == other.finish_alone
+            && self.share_without_credential == other.share_without_credential
+            && self.similar == other.similar
     }
 
     pub(crate) fn ttl(&self) -> Duration {

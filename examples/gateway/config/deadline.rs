@@ -3,7 +3,7 @@ use std::time::Duration;
 use http::HeaderName;
 use serde::Deserialize;
 
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Deadline {
     pub(super) first_content_ms: u64,

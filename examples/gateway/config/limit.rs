@@ -4,7 +4,7 @@ use serde::Deserialize;
 
 use super::check_state_file;
 
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Limit {
     pub(crate) initial: u32,

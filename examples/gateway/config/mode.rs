@@ -1,7 +1,7 @@
 use dashpot::sse::{self, ModeLayer};
 use serde::Deserialize;
 
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Mode {
     upstream: Asked,
@@ -29,7 +29,7 @@ impl Default for Mode {
     }
 }
 
-#[derive(Clone, Copy, Debug, Deserialize)]
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
 #[serde(rename_all = "kebab-case")]
 enum Asked {
     AsCaller,
@@ -37,7 +37,7 @@ enum Asked {
     Whole,
 }
 
-#[derive(Clone, Copy, Debug, Deserialize)]
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
 #[serde(rename_all = "kebab-case")]
 enum Answer {
     Stream,

@@ -3,7 +3,7 @@ use std::time::Duration;
 use dashpot::sse::resume::{Memory, MemoryStore};
 use serde::Deserialize;
 
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Sse {
     pub(crate) harden_headers: bool,
