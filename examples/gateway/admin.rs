@@ -42,7 +42,7 @@ struct Admin {
 }
 
 /// Serves as long as the process does.
-pub(crate) async fn serve(listener: TcpListener, token: &str, app: App, reload: Reload) {
+pub(crate) async fn serve(listener: TcpListener, token: String, app: App, reload: Reload) {
     let admin = Admin { token: digest(token.as_bytes()), app, reload };
     let router = Router::new()
         .route("/", get(async || HELP))

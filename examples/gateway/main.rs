@@ -99,7 +99,7 @@ async fn run(config: Config, path: PathBuf) -> Result<(), String> {
     if let Some((listener, token)) = admin {
         let address = listener.local_addr().map_err(|error| error.to_string())?;
         println!("administrators: http://{address}");
-        tokio::spawn(admin::serve(listener, &token, app.clone(), reload));
+        tokio::spawn(admin::serve(listener, token, app.clone(), reload));
     }
     let ended = serve::serve(listener, &app, signals).await;
     let last = app.version();

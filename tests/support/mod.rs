@@ -21,7 +21,7 @@ pub(crate) struct Gateway {
     process: Child,
     url: String,
     /// Kept open: a program may fail when nobody can read what it prints.
-    _output: BufReader<ChildStdout>,
+    output: BufReader<ChildStdout>,
 }
 
 impl Gateway {
@@ -57,7 +57,14 @@ impl Gateway {
             let status = process.wait();
             panic!("the gateway said {line:?} and ended: {status:?}; its reason stands above");
         };
-        Self { url: url.into(), process, _output: output }
+        Self { url: url.into(), process, output }
+    }
+
+    /// Where its administrators ask, if it was started with such an address.
+    pub(crate) fn admin(&mut self) -> String {
+        let mut line = String::new();
+        self.output.read_line(&mut line).expect("the gateway's output is readable");
+        line.trim_end().strip_prefix("administrators: ").expect("it says where").to_owned()
     }
 
     /// Where it listens, as in `http://127.0.0.1:41234`.

@@ -157,3 +157,58 @@ fn what_is_to_be_warm_is_one_model_or_several() {
         parse(&format!("{MINIMAL}[warm]\n{keys}\n"), &[]).unwrap();
     }
 }
+
+#[test]
+fn more_upstreams_have_names_and_models_and_bounds_of_their_own() {
+    let other = |keys: &str| format!("{MINIMAL}[[upstreams]]\n{keys}\n");
+    let whole = "name = \"small\"\nmodels = [\"m\"]\nbase_url = \"http://a:1\"\n";
+    for (keys, expected) in [
+        ("models = [\"m\"]\nbase_url = \"http://a\"", "one has no name"),
+        ("name = \"small\"\nbase_url = \"http://a\"", "models is missing"),
+        ("name = \"small\"\nmodels = []\nbase_url = \"http://a\"", "it needs models"),
+        ("name = \"default\"\nmodels = [\"m\"]\nbase_url = \"http://a\"", "is not \"default\""),
+        ("name = \"a b\"\nmodels = [\"m\"]\nbase_url = \"http://a\"", "letters, digits"),
+        (
+            "name = \"small\"\nmodels = [\"m\"]\nbase_url = \"ftp://a\"",
+            "upstreams, \"small\": upstream.base_url",
+        ),
+        ("name = \"small\"\nmodels = [\"m\"]\n", "missing field `base_url`"),
+        (&format!("{whole}x = 1"), "unknown field `x`"),
+        (
+            &format!("{whole}[upstreams.limit]\nmin = 0"),
+            "upstreams, \"small\": limit.min must be more than 0",
+        ),
+        (&format!("{whole}[upstreams.limit]\nx = 1"), "limit: unknown field `x`"),
+        (&format!("{whole}[[upstreams]]\n{whole}"), "another has that name"),
+    ] {
+        let reason = reason(&other(keys), &[]);
+        assert!(reason.contains(expected), "{keys}: {reason}");
+    }
+    let file =
+        format!("{}[upstreams.limit]\nmax = 30\n[limit]\nmax = 40\nstate_file = \"x\"\n", other(whole));
+    let config = parse(&file, &[]).unwrap();
+    let sites: Vec<_> = config.sites().collect();
+    assert_eq!((sites[0].1.limit.max, sites[1].1.limit.max), (40, 30));
+    let config = parse(&format!("{}[limit]\nmax = 40\nstate_file = \"x\"\n", other(whole)), &[]).unwrap();
+    let (_, site) = config.sites().nth(1).unwrap();
+    assert_eq!((site.limit.max, site.limit.state_file), (40, None));
+}
+
+#[test]
+fn administrators_are_on_this_machine_and_have_a_token() {
+    for (keys, expected) in [
+        (
+            "listen = \"0.0.0.0:1\"\ntoken_variable = \"X\"",
+            "admin.listen = 0.0.0.0:1 must be an address of this machine",
+        ),
+        ("listen = \"127.0.0.1:1\"", "admin.token_variable is missing"),
+    ] {
+        let reason = reason(&format!("{MINIMAL}[admin]\n{keys}\n"), &[]);
+        assert!(reason.contains(expected), "{reason}");
+    }
+    let config = parse(
+        &format!("{MINIMAL}[admin]\nlisten = \"[::1]:1\"\ntoken_variable = \"NOBODY_HAS_THIS\"\n"),
+        &[],
+    );
+    assert!(config.unwrap().admin.token().unwrap_err().contains("NOBODY_HAS_THIS holds no token"));
+}
