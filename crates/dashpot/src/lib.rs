@@ -11,6 +11,18 @@ pub use dashpot_core as core;
 pub use dashpot_deadline as deadline;
 #[cfg(feature = "embed")]
 pub use dashpot_embed as embed;
+// Its links and its example need them.
+#[cfg(all(
+    any(doc, doctest),
+    feature = "body",
+    feature = "breaker",
+    feature = "cache",
+    feature = "deadline",
+    feature = "limit",
+    feature = "sse",
+    feature = "warm"
+))]
+pub mod guide;
 #[cfg(feature = "limit")]
 pub use dashpot_limit as limit;
 #[cfg(feature = "sse")]
