@@ -10,8 +10,8 @@ usage: cargo xtask COMMAND [--without NAME]...
   load [FLAG].. an open-loop load on a gateway and a model server of its own, or on --url; see load --help
   setup         install what test and lint need, and nothing else
 
-  --without NAME  leave out curl, python, chromium, nginx, haproxy, model, onnx, fow-cache or cargo-deny, and
-                  what needs it";
+  --without NAME  leave out curl, python, chromium, nginx, haproxy, model, onnx, fow-cache, wordnet, faiss or
+                  cargo-deny, and what needs it";
 
 /// What the tests need.
 const TESTS: [Provision; 7] = [
@@ -23,6 +23,12 @@ const TESTS: [Provision; 7] = [
     Provision::Model,
     Provision::Onnx,
 ];
+
+/// What tests and lints need.
+const SETUP: [Provision; 8] = {
+    let [curl, python, chromium, nginx, haproxy, model, onnx] = TESTS;
+    [curl, python, chromium, nginx, haproxy, model, onnx, Provision::CargoDeny]
+};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Command {
@@ -91,9 +97,12 @@ impl Args {
     fn needed(&self) -> &'static [Provision] {
         match &self.command {
             Command::Bench(Some(name)) if name == "cache_quality" => &[Provision::Model, Provision::FowCache],
+            Command::Bench(Some(name)) if name == "index" => {
+                &[Provision::Model, Provision::FowCache, Provision::WordNet, Provision::Faiss]
+            }
             Command::Bench(_) | Command::Demo | Command::Help | Command::Load(_) => &[],
             Command::Lint => &[Provision::CargoDeny],
-            Command::Setup => &Provision::ALL,
+            Command::Setup => &SETUP,
             Command::Test => &TESTS,
         }
     }
@@ -145,12 +154,23 @@ mod tests {
     }
 
     #[test]
+    fn a_bench_has_what_it_alone_needs_and_setup_does_not() {
+        let args = parse("bench index --without faiss").unwrap();
+        assert_eq!(
+            args.provisions().collect::<Vec<_>>(),
+            [Provision::Model, Provision::FowCache, Provision::WordNet]
+        );
+        let setup = parse("setup").unwrap();
+        assert!(setup.provisions().all(|provision| args.needed()[1..].iter().all(|&only| only != provision)));
+    }
+
+    #[test]
     fn an_unknown_provision_is_told_the_names() {
         let error = parse("test --without firefox").unwrap_err();
         assert_eq!(
             error,
             "--without firefox: there is no such provision; there are curl, python, chromium, nginx, haproxy, model, onnx, \
-             fow-cache, cargo-deny"
+             fow-cache, wordnet, faiss, cargo-deny"
         );
     }
 

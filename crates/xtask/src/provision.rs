@@ -20,11 +20,13 @@ pub(crate) enum Provision {
     Model,
     Onnx,
     FowCache,
+    WordNet,
+    Faiss,
     CargoDeny,
 }
 
 impl Provision {
-    pub(crate) const ALL: [Self; 9] = [
+    pub(crate) const ALL: [Self; 11] = [
         Self::Curl,
         Self::Python,
         Self::Chromium,
@@ -33,6 +35,8 @@ impl Provision {
         Self::Model,
         Self::Onnx,
         Self::FowCache,
+        Self::WordNet,
+        Self::Faiss,
         Self::CargoDeny,
     ];
 
@@ -53,6 +57,8 @@ impl Provision {
             Self::Model => "model",
             Self::Onnx => "onnx",
             Self::FowCache => "fow-cache",
+            Self::WordNet => "wordnet",
+            Self::Faiss => "faiss",
             Self::CargoDeny => "cargo-deny",
         }
     }
@@ -66,14 +72,18 @@ impl Provision {
             Self::Nginx | Self::HaProxy => &["proxies"],
             Self::Model => &["minilm", "onnx"],
             Self::Onnx => &["onnx"],
-            Self::FowCache | Self::CargoDeny => &[],
+            Self::FowCache | Self::WordNet | Self::Faiss | Self::CargoDeny => &[],
         }
     }
 
     /// What did not happen without it.
     pub(crate) fn missed(self) -> String {
         match self.tests() {
-            [] if self == Self::FowCache => "benches/cache_quality.rs had no questions to ask".into(),
+            [] if self == Self::FowCache => {
+                "benches/cache_quality.rs and benches/index.rs had no questions to ask".into()
+            }
+            [] if self == Self::WordNet => "benches/index.rs had no texts".into(),
+            [] if self == Self::Faiss => "benches/index.rs did not measure faiss".into(),
             [] => "bans, licenses and sources were not checked".into(),
             [one] => format!("tests/{one}.rs was not run"),
             more => format!("tests/{{{}}}.rs were not run", more.join(",")),
@@ -93,13 +103,15 @@ impl Provision {
     fn is_here(self, workspace: &Workspace) -> bool {
         match self {
             Self::Curl => which("curl").is_some(),
-            Self::Python => python::is_here(workspace),
+            Self::Python => python::TESTS.is_here(workspace),
             Self::Chromium => which("chromium").is_some() && which("chromedriver").is_some(),
             Self::Nginx => server("nginx"),
             Self::HaProxy => server("haproxy"),
             Self::Model => model::is_here(workspace),
             Self::Onnx => onnx::is_here(workspace),
             Self::FowCache => fow_cache::is_here(workspace),
+            Self::WordNet => Path::new("/usr/share/wordnet/data.noun").is_file(),
+            Self::Faiss => python::FAISS.is_here(workspace),
             Self::CargoDeny => cargo_deny::program(workspace).is_some(),
         }
     }
@@ -107,13 +119,15 @@ impl Provision {
     fn install(self, workspace: &Workspace) -> Result<(), String> {
         match self {
             Self::Curl => debian::install(&["curl"]),
-            Self::Python => python::install(workspace),
+            Self::Python => python::TESTS.install(workspace),
             Self::Chromium => debian::install(&["chromium", "chromium-driver"]),
             Self::Nginx => debian::install(&["nginx"]),
             Self::HaProxy => debian::install(&["haproxy"]),
             Self::Model => model::install(workspace),
             Self::Onnx => onnx::install(workspace),
             Self::FowCache => fow_cache::install(workspace),
+            Self::WordNet => debian::install(&["wordnet-base"]),
+            Self::Faiss => python::FAISS.install(workspace),
             Self::CargoDeny => cargo_deny::install(workspace),
         }
     }

@@ -27,7 +27,7 @@ pub(crate) fn run(workspace: &Workspace, provisions: &[Provision]) -> Result<(),
     tests.env("DASHPOT_EXAMPLES", workspace.target.join("debug/examples"));
     tests.env("DASHPOT_MINILM", model::folder(workspace));
     tests.env("DASHPOT_ONNX", onnx::folder(workspace));
-    tests.env("DASHPOT_PYTHON", python::interpreter(workspace));
+    tests.env("DASHPOT_PYTHON", python::TESTS.interpreter(workspace));
     workspace::run(&mut tests)?;
 
     workspace::run(cargo(&["test"]).arg("--doc"))

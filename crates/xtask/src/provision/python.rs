@@ -7,41 +7,61 @@ use std::{
 use super::debian;
 use crate::workspace::{Workspace, output, run};
 
-const REQUIREMENTS: &str = "tests/python/requirements.txt";
-
-/// The interpreter of the virtual environment that the tests use.
-pub(crate) fn interpreter(workspace: &Workspace) -> PathBuf {
-    workspace.target.join("venv/bin/python")
+/// A virtual environment with packages of its own.
+pub(crate) struct Environment {
+    /// In the folder of the build's files.
+    folder: &'static str,
+    /// Where its packages are listed, each pinned.
+    requirements: &'static str,
 }
 
-/// Whether the environment was made from the requirements as they are now, and its interpreter still runs.
-pub(crate) fn is_here(workspace: &Workspace) -> bool {
-    let wanted = fs::read(workspace.root.join(REQUIREMENTS)).ok();
-    let stamp = fs::read(stamp(workspace)).ok();
-    wanted.is_some()
-        && wanted == stamp
-        && output(Command::new(interpreter(workspace)).arg("--version")).is_some()
-}
+/// What the tests use.
+pub(crate) const TESTS: Environment =
+    Environment { folder: "venv", requirements: "tests/python/requirements.txt" };
 
-pub(crate) fn install(workspace: &Workspace) -> Result<(), String> {
-    // Debian keeps `ensurepip` in a package of its own.
-    if output(Command::new("python3").args(["-c", "import ensurepip, venv"])).is_none() {
-        debian::install(&["python3", "python3-venv"])?;
+/// What `benches/index.rs` compares with.
+pub(crate) const FAISS: Environment =
+    Environment { folder: "venv-index", requirements: "benches/index/requirements.txt" };
+
+impl Environment {
+    pub(crate) fn interpreter(&self, workspace: &Workspace) -> PathBuf {
+        workspace.target.join(self.folder).join("bin/python")
     }
-    run(workspace.command("python3").args(["-m", "venv", "--clear"]).arg(workspace.target.join("venv")))?;
-    run(workspace.command(interpreter(workspace)).args([
-        "-m",
-        "pip",
-        "install",
-        "--quiet",
-        "--disable-pip-version-check",
-        "--requirement",
-        REQUIREMENTS,
-    ]))?;
-    // Last, so that an install that broke off is begun again.
-    fs::copy(workspace.root.join(REQUIREMENTS), stamp(workspace))
-        .map(drop)
-        .map_err(|error| format!("{}: {error}", stamp(workspace).display()))
+
+    /// Whether it was made from the requirements as they are now, and its interpreter still runs.
+    pub(crate) fn is_here(&self, workspace: &Workspace) -> bool {
+        let wanted = fs::read(workspace.root.join(self.requirements)).ok();
+        let stamp = fs::read(self.stamp(workspace)).ok();
+        wanted.is_some()
+            && wanted == stamp
+            && output(Command::new(self.interpreter(workspace)).arg("--version")).is_some()
+    }
+
+    pub(crate) fn install(&self, workspace: &Workspace) -> Result<(), String> {
+        // Debian keeps `ensurepip` in a package of its own.
+        if output(Command::new("python3").args(["-c", "import ensurepip, venv"])).is_none() {
+            debian::install(&["python3", "python3-venv"])?;
+        }
+        let folder = workspace.target.join(self.folder);
+        run(workspace.command("python3").args(["-m", "venv", "--clear"]).arg(folder))?;
+        run(workspace.command(self.interpreter(workspace)).args([
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--disable-pip-version-check",
+            "--requirement",
+            self.requirements,
+        ]))?;
+        // Last, so that an install that broke off is begun again.
+        fs::copy(workspace.root.join(self.requirements), self.stamp(workspace))
+            .map(drop)
+            .map_err(|error| format!("{}: {error}", self.stamp(workspace).display()))
+    }
+
+    fn stamp(&self, workspace: &Workspace) -> PathBuf {
+        workspace.target.join(self.folder).join("requirements.stamp")
+    }
 }
 
 /// Downloads a package, and none that it needs, into a folder.
@@ -69,9 +89,5 @@ pub(crate) fn extract(workspace: &Workspace, package: &Path, folder: &Path) -> R
 
 /// The tests' own, or without it the system's.
 fn any_interpreter(workspace: &Workspace) -> PathBuf {
-    if is_here(workspace) { interpreter(workspace) } else { "python3".into() }
-}
-
-fn stamp(workspace: &Workspace) -> PathBuf {
-    workspace.target.join("venv/requirements.stamp")
+    if TESTS.is_here(workspace) { TESTS.interpreter(workspace) } else { "python3".into() }
 }
