@@ -14,9 +14,10 @@ use crate::{Entry, Key, StoreError};
 /// numbers, each in a byte, of some hundreds whose signs are the most like those that are looked for.
 ///
 /// There is nothing to build and nothing to tune: what is added or removed is so at once, however many there are. Up to 256
-/// questions nothing is missed but what the rounding hides. Of more, the nearest could be missed if the signs of 256 others
-/// are more alike, which for vectors of hundreds of numbers that are near to each other is rare. A question takes the bytes of
-/// its numbers, an eighth as many for their signs, and about 150 more.
+/// questions nothing is missed but what the rounding hides. Of more, the nearest is missed if the signs of 256 others are more
+/// alike: among 100,000 real texts of 384 numbers it was not, for any of 1,600 others (`benches/index.rs`); where hundreds are about
+/// as near, one of them may be found in its place. A question takes the bytes of its numbers, an eighth as many for their
+/// signs, and about 150 more.
 #[derive(Debug)]
 pub struct FlatIndex {
     partitions: RwLock<HashMap<Key, Arc<RwLock<Partition>>>>,
