@@ -3,6 +3,9 @@
 //!
 //! `cargo bench --bench cache --features peers` also says whether time tells one tenant what another has asked, and runs all rows; without `peers` only our own.
 
+#[cfg(feature = "peers")]
+#[path = "cache/stores.rs"]
+mod stores;
 #[path = "cache/tenants.rs"]
 mod tenants;
 
@@ -115,7 +118,15 @@ fn hits(criterion: &mut Criterion, runtime: &Runtime) {
     row(&mut group, runtime, "Cache, whole", cache(), false);
     row(&mut group, runtime, "Cache, as a stream", cache(), true);
     #[cfg(feature = "peers")]
-    row(&mut group, runtime, "tower-resilience-cache, keyed by the body", peers::resilience(upstream), false);
+    row(
+        &mut group,
+        runtime,
+        "tower-resilience-cache, keyed by the body",
+        peers::resilience(upstream.clone()),
+        false,
+    );
+    #[cfg(feature = "peers")]
+    row(&mut group, runtime, "tower-http-cache, keyed by the URI", peers::http(upstream), false);
     #[cfg(feature = "peers")]
     peers::moka(&mut group);
     group.finish();
@@ -202,6 +213,7 @@ fn now() -> Instant {
 #[cfg(feature = "peers")]
 mod peers {
     use moka::sync::Cache;
+    use tower_http_cache::prelude::{InMemoryBackend, KeyExtractor};
     use tower_resilience_cache::CacheLayer;
 
     use super::*;
@@ -219,6 +231,22 @@ mod peers {
             .key_extractor(key)
             .build()
             .expect("it is well-formed")
+            .layer(upstream)
+    }
+
+    /// Keyed by the URI, as it lets a key be made of nothing else but the method: the body is not looked at.
+    pub(crate) fn http(
+        upstream: Upstream,
+    ) -> impl Service<
+        Request<Full<Bytes>>,
+        Response = Response<impl http_body::Body<Data = Bytes, Error: std::fmt::Debug>>,
+        Error: std::fmt::Debug,
+    > {
+        tower_http_cache::layer::CacheLayer::builder(InMemoryBackend::new(1000))
+            .method_predicate(|_| true)
+            .key_extractor(KeyExtractor::custom(|_, uri| Some(uri.path().to_owned())))
+            .header_allowlist(["content-type"])
+            .build()
             .layer(upstream)
     }
 
@@ -240,6 +268,8 @@ fn main() {
     // Not when it is only to be seen that all of it runs.
     if std::env::args().any(|argument| argument == "--bench") {
         tenants::report(&runtime);
+        #[cfg(feature = "peers")]
+        stores::report();
     }
     criterion.final_summary();
 }
