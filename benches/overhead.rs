@@ -20,6 +20,8 @@ use bytes::Bytes;
 use dashpot::{
     body::{Guarded, ReleaseAt},
     breaker::BreakerLayer,
+    cache::{CacheLayer, MemoryStore, RequestBody},
+    core::Tenant,
     deadline::DeadlineLayer,
     limit::{LimitLayer, policy::Fixed},
     sse::{HeartbeatLayer, Mode, ModeLayer, PeekFirstLayer, SsePassthroughLayer},
@@ -32,8 +34,8 @@ use dashpot::{
 use futures_util::FutureExt;
 use http::{HeaderValue, Method, Request, Response, header};
 use http_body::{Body, Frame};
-use http_body_util::{Empty, Full};
-use tower::{BoxError, Layer, Service, ServiceExt, timeout::Timeout};
+use http_body_util::{BodyExt, Empty, Full};
+use tower::{BoxError, Layer, Service, ServiceExt, service_fn, timeout::Timeout};
 use tower_http::timeout::ResponseBodyTimeoutLayer;
 
 const EVENT: &[u8] = b"data: {\"id\":\"chatcmpl-B9MHDbslfkBeAs8l4bebGdFOJ6PeG\",\"object\":\"chat.completion.chunk\",\
@@ -159,6 +161,7 @@ fn rows(events: u32, warm: &WarmLayer, row: &mut impl Row) {
     row.run("Limit, fixed", LimitLayer::with_policy(Fixed::new(100)).layer(upstream));
     row.run("Breaker", BreakerLayer::new().layer(upstream));
     row.run("Warm", warm.layer(upstream));
+    row.run("Cache, exact hit", kept().map_request(wanting(Mode::Whole)));
     #[cfg(feature = "peers")]
     {
         row.run("tower ConcurrencyLimit", limits::tower(upstream, 100));
@@ -184,6 +187,34 @@ async fn warm() -> WarmLayer {
     layer.handle().warm();
     assert!(layer.handle().subscribe().ready().await, "nothing keeps it from that");
     layer
+}
+
+/// A cache that has the answer to the one question already, with as many words as are in its one event.
+fn kept() -> impl Service<
+    Request<Full<Bytes>>,
+    Response = Response<impl Body<Data = Bytes, Error: std::fmt::Debug>>,
+    Error = Infallible,
+> {
+    let answer = service_fn(|_: Request<RequestBody<Full<Bytes>>>| {
+        let answer =
+            r#"{"choices":[{"message":{"role":"assistant","content":"word"},"finish_reason":"stop"}]}"#;
+        let mut answer = Response::new(Full::<Bytes>::from(answer));
+        answer.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        ready(Ok(answer))
+    });
+    let cache = CacheLayer::new(MemoryStore::new(1 << 20), |_| Tenant::new("acme"));
+    let handle = cache.handle();
+    let mut service = cache.layer(answer);
+    tokio::runtime::Handle::current().block_on(async {
+        for _ in 0..2 {
+            let asked = service.call(wanting(Mode::Whole)(request())).await;
+            let Ok(_) = asked.expect("it answers").into_body().collect().await else { panic!("it is whole") };
+            // It is kept beside the answer.
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    });
+    assert_eq!(handle.stats().exact, 1, "the second is a hit");
+    service
 }
 
 trait Row {
