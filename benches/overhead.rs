@@ -196,8 +196,7 @@ fn kept() -> impl Service<
     Error = Infallible,
 > {
     let answer = service_fn(|_: Request<RequestBody<Full<Bytes>>>| {
-        let answer =
-            r#"{"choices":[{"message":{"role":"assistant","content":"word"},"finish_reason":"stop"}]}"#;
+        let answer = r#"{"choices":[{"message":{"role":"assistant","content":"word"},"finish_reason":"stop"}],"usage":{}}"#;
         let mut answer = Response::new(Full::<Bytes>::from(answer));
         answer.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         ready(Ok(answer))
@@ -205,7 +204,7 @@ fn kept() -> impl Service<
     let cache = CacheLayer::new(MemoryStore::new(1 << 20), |_| Tenant::new("acme"));
     let handle = cache.handle();
     let mut service = cache.layer(answer);
-    tokio::runtime::Handle::current().block_on(async {
+    runtime().block_on(async {
         for _ in 0..2 {
             let asked = service.call(wanting(Mode::Whole)(request())).await;
             let Ok(_) = asked.expect("it answers").into_body().collect().await else { panic!("it is whole") };
