@@ -26,6 +26,16 @@ async fn the_hyper_client_prints_the_stream_and_what_the_layer_saw() {
     assert!(seen.contains("ended as Some(Success), Some("), "{seen}");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn the_hyper_client_behind_the_cache_calls_the_server_once() {
+    let model = ModelServer::start(Config::instant()).expect("it starts");
+    let url = format!("{}/v1/chat/completions", model.url());
+    let said = output(Command::new(support::example("hyper_cache")).args([&url, "Why?"]));
+    assert!(said.starts_with("\"dashpot; fwd=miss\"\n{"), "{said}");
+    assert!(said.ends_with("data: [DONE]\n1 called the server, 2 did not\n"), "{said}");
+    assert_eq!(model.stats().served, 1);
+}
+
 #[test]
 fn the_tonic_service_holds_a_slot_until_the_stream_ends_and_refuses_another_call_meanwhile() {
     let said = output(&mut Command::new(support::example("tonic_limit")));
