@@ -21,9 +21,14 @@ mod measure;
 #[cfg(feature = "peers")]
 #[path = "index/peers.rs"]
 mod peers;
+#[cfg(feature = "usearch")]
+#[path = "index/usearch.rs"]
+mod usearch;
 
 use std::{env, error::Error, path::Path, process::Command};
 
+#[cfg(feature = "usearch")]
+use ::usearch::ScalarKind;
 use contestants::Ours;
 use data::Data;
 use measure::{HEAD, measure};
@@ -61,6 +66,10 @@ fn main() -> Result<(), Box<dyn Error>> {
                 .args(&files)
                 .status()?;
         }
+        #[cfg(not(feature = "usearch"))]
+        if is_last {
+            println!("usearch: not measured: run `cargo xtask bench index`");
+        }
         #[cfg(feature = "peers")]
         if is_last {
             peers::faiss(&target, count, &files);
@@ -70,17 +79,22 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-#[cfg(feature = "peers")]
-const NAMES: &[&str] = &[Ours::NAME, "usearch", "usearch, i8", "hnsw_rs"];
-#[cfg(not(feature = "peers"))]
-const NAMES: &[&str] = &[Ours::NAME];
+const NAMES: &[&str] = &[
+    Ours::NAME,
+    #[cfg(feature = "usearch")]
+    "usearch",
+    #[cfg(feature = "usearch")]
+    "usearch, i8",
+    #[cfg(feature = "peers")]
+    "hnsw_rs",
+];
 
 fn run(name: &str, data: &Data) {
     match name {
-        #[cfg(feature = "peers")]
-        "usearch" => measure(name, data, &peers::usearch(usearch::ScalarKind::F32, data.room())),
-        #[cfg(feature = "peers")]
-        "usearch, i8" => measure(name, data, &peers::usearch(usearch::ScalarKind::I8, data.room())),
+        #[cfg(feature = "usearch")]
+        "usearch" => measure(name, data, &usearch::new(ScalarKind::F32, data.room())),
+        #[cfg(feature = "usearch")]
+        "usearch, i8" => measure(name, data, &usearch::new(ScalarKind::I8, data.room())),
         #[cfg(feature = "peers")]
         "hnsw_rs" => measure(name, data, &peers::HnswRs::new(data.room())),
         _ => measure(name, data, &Ours::new(data.room())),

@@ -11,9 +11,11 @@ pub(crate) fn run(workspace: &Workspace, name: Option<&str>) -> Result<(), Strin
         Some(name) if names.iter().any(|known| known == name) => vec!["--bench", name],
         Some(name) => return Err(format!("there is no bench {name}; there are: {}", names.join(", "))),
     };
-    for features in ["peers", "peers,allocations"] {
+    // What only one of them needs takes minutes to build, and a C++ compiler.
+    let peers = if name == Some("index") { "usearch" } else { "peers" };
+    for features in [peers.to_owned(), format!("{peers},allocations")] {
         let mut cargo = workspace.cargo();
-        workspace::run(cargo.args(["bench", "--locked", "--features", features]).args(&selection))?;
+        workspace::run(cargo.args(["bench", "--locked", "--features", &features]).args(&selection))?;
     }
     Ok(())
 }
