@@ -12,7 +12,7 @@ use dashpot_testkit::{
 
 fn load(url: String) -> Load {
     let (rate, time, patience) = (200.0, Duration::from_millis(500), Duration::from_secs(5));
-    Load { url, rate, time, mix: Mix::default(), patience }
+    Load { url, rate, time, mix: Mix::default(), patience, retries: 0, surges: Vec::new() }
 }
 
 #[tokio::test]
@@ -46,4 +46,17 @@ async fn what_goes_wrong_is_told_apart() {
     }
     let nobody = load("http://127.0.0.1:1".into()).run(|_| ()).await;
     assert!(nobody.to_string().contains("had no answer"), "{nobody}");
+}
+
+#[tokio::test]
+async fn a_client_that_asks_again_is_answered_where_one_that_does_not_is_refused() {
+    let server = ModelServer::start(Config { time_scale: 0.0, ..Config::default() }).unwrap();
+    let few = |retries| Load { rate: 20.0, retries, ..load(server.url()) };
+    for (retries, answered) in [(0, false), (1, true)] {
+        server.set_faults(vec![FaultRule::next("error".parse().unwrap(), 3)]);
+        let mut attempts = 0;
+        let report = few(retries).run(|exchange| attempts += u64::from(exchange.attempts)).await;
+        assert_eq!(report.answered == report.all(), answered, "{report}");
+        assert_eq!(attempts, report.all() + if answered { 3 } else { 0 }, "{report}");
+    }
 }

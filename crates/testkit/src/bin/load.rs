@@ -18,6 +18,7 @@ usage: load [flags]
   --repeated X     the share that was asked before (0.3)
   --tenants N      how many credentials there are (8)
   --patience S     a client waits so many seconds for the first token, or a whole answer (30)
+  --retries N      how often a client asks again where nothing of an answer came (0; the official SDKs: 2)
   --seed N         where all randomness comes from (0)
   --help           this text";
 
@@ -59,6 +60,8 @@ fn parse(mut args: impl Iterator<Item = String>) -> Result<Option<Load>, String>
         time: Duration::from_secs(30),
         mix: Mix::default(),
         patience: Duration::from_secs(30),
+        retries: 0,
+        surges: Vec::new(),
     };
     while let Some(flag) = args.next() {
         if flag == "--help" || flag == "-h" {
@@ -85,6 +88,7 @@ fn parse(mut args: impl Iterator<Item = String>) -> Result<Option<Load>, String>
             "--messages" => load.mix.messages = share(&flag, &value?)?,
             "--repeated" => load.mix.repeated = share(&flag, &value?)?,
             "--tenants" => load.mix.tenants = read(&flag, &value?)?,
+            "--retries" => load.retries = read(&flag, &value?)?,
             "--seed" => load.mix.seed = read(&flag, &value?)?,
             _ => return Err(format!("no such flag: {flag}")),
         }
@@ -124,10 +128,11 @@ mod tests {
 
     #[test]
     fn flags_are_read() {
-        let load =
-            flags("--url http://a:1/ --rate 2.5 --seconds=3 --streams 1 --tenants 2").unwrap().unwrap();
+        let load = flags("--url http://a:1/ --rate 2.5 --seconds=3 --streams 1 --tenants 2 --retries 2")
+            .unwrap()
+            .unwrap();
         assert_eq!((load.url.as_str(), load.rate, load.time), ("http://a:1", 2.5, Duration::from_secs(3)));
-        assert_eq!((load.mix.streams, load.mix.tenants), (1.0, 2));
+        assert_eq!((load.mix.streams, load.mix.tenants, load.retries), (1.0, 2, 2));
         assert!(flags("--help").unwrap().is_none());
     }
 

@@ -3,9 +3,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body::Body;
 use http_body_util::BodyExt;
-use tokio::time::{Instant, timeout_at};
+use rand::{RngExt, SeedableRng, rngs::SmallRng};
+use tokio::time::{Instant, sleep_until, timeout_at};
 
-use super::{HttpClient, mix::Question};
+use super::{HttpClient, Load, mix::Question};
 
 /// How an exchange ended, for who asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,6 +29,8 @@ pub enum End {
 /// What one request came to.
 #[derive(Clone, Debug)]
 pub struct Exchange {
+    /// When it was due, since the start of the load.
+    pub at: Duration,
     /// Whether a stream was asked for.
     pub stream: bool,
     /// How it ended.
@@ -40,11 +43,14 @@ pub struct Exchange {
     pub total: Duration,
     /// Whether a cache answered, by its `Cache-Status`.
     pub is_hit: bool,
+    /// How often it was asked.
+    pub attempts: u32,
 }
 
 impl Exchange {
     fn new(stream: bool, end: End) -> Self {
-        Self { stream, end, first: None, gaps: Vec::new(), total: Duration::ZERO, is_hit: false }
+        let (at, first, gaps, total) = (Duration::ZERO, None, Vec::new(), Duration::ZERO);
+        Self { at, stream, end, first, gaps, total, is_hit: false, attempts: 1 }
     }
 
     pub(super) fn broken() -> Self {
@@ -55,24 +61,70 @@ impl Exchange {
 /// Asks, as what was due then: a client that could not send in time counts as one that waits.
 pub(super) async fn exchange(
     client: HttpClient,
+    load: Load,
+    number: u64,
+    start: Instant,
+    at: Duration,
+) -> Exchange {
+    let due = start + at;
+    let until = due + load.patience;
+    let mut attempt = 0;
+    let mut exchange = loop {
+        let question = load.mix.question(&load.url, number);
+        let (exchange, hint) = ask(&client, question, due, until).await;
+        let can_be_asked_again = match exchange.end {
+            End::Unreachable | End::Refused(_) => true,
+            End::Failed(status) => status >= 500 || matches!(status, 408 | 409 | 429),
+            End::Answered | End::Broken | End::Left => false,
+        };
+        if !can_be_asked_again || attempt == load.retries {
+            break exchange;
+        }
+        let pause = hint.unwrap_or(Duration::from_millis(500 << attempt.min(4)));
+        attempt += 1;
+        let again = Instant::now() + pause.mul_f64(spread(number, attempt));
+        if again >= until {
+            sleep_until(until).await;
+            break Exchange::new(exchange.stream, End::Left);
+        }
+        sleep_until(again).await;
+    };
+    exchange.at = at;
+    exchange.total = Instant::now() - due;
+    exchange.attempts = attempt + 1;
+    exchange
+}
+
+/// From 1 to 1.25: clients that were refused at once are not to come back at once, and none too soon.
+fn spread(number: u64, attempt: u32) -> f64 {
+    1.0 + 0.25 * SmallRng::seed_from_u64(number.rotate_left(32) + u64::from(attempt)).random::<f64>()
+}
+
+/// Once, and when the answer says to come again.
+async fn ask(
+    client: &HttpClient,
     question: Question,
     due: Instant,
-    patience: Duration,
-) -> Exchange {
+    until: Instant,
+) -> (Exchange, Option<Duration>) {
     let mut exchange = Exchange::new(question.stream, End::Left);
-    let until = due + patience;
     let Ok(answer) = timeout_at(until, client.request(question.request)).await else {
-        exchange.total = Instant::now() - due;
-        return exchange;
+        return (exchange, None);
     };
+    let mut hint = None;
     exchange.end = match answer {
         Err(_) => End::Unreachable,
         Ok(answer) if !answer.status().is_success() => {
             let status = answer.status().as_u16();
-            let says_when = answer.headers().contains_key(http::header::RETRY_AFTER);
+            let says = answer.headers().get(http::header::RETRY_AFTER).cloned();
             // So that the connection can be used again.
             drop(timeout_at(until, answer.into_body().collect()).await);
-            if says_when && matches!(status, 429 | 503) { End::Refused(status) } else { End::Failed(status) }
+            hint = says.as_ref().and_then(|says| says.to_str().ok()?.parse().ok()).map(Duration::from_secs);
+            if says.is_some() && matches!(status, 429 | 503) {
+                End::Refused(status)
+            } else {
+                End::Failed(status)
+            }
         }
         Ok(answer) => {
             let said = answer.headers().get("cache-status").and_then(|value| value.to_str().ok());
@@ -80,8 +132,7 @@ pub(super) async fn exchange(
             read(answer.into_body(), due, until, &mut exchange).await
         }
     };
-    exchange.total = Instant::now() - due;
-    exchange
+    (exchange, hint)
 }
 
 async fn read<B: Body<Data = Bytes> + Unpin>(

@@ -150,12 +150,14 @@ mod tests {
             let (first, total) = (Some(Duration::from_millis(millis)), Duration::from_millis(200));
             let gaps = vec![Duration::from_millis(20)];
             report.add(&Exchange {
+                at: Duration::ZERO,
                 stream: true,
                 end: End::Answered,
                 first,
                 gaps,
                 total,
                 is_hit: millis > 75,
+                attempts: 1,
             });
         }
         report.add(&Exchange { end: End::Refused(503), ..Exchange::broken() });

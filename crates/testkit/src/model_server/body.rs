@@ -264,7 +264,7 @@ mod tests {
         }
         let log = Arc::new(Log::new(1));
         let entry = log.begin(Method::POST, "/".into(), HeaderMap::new());
-        let pace = Pace::new(&config, SmallRng::seed_from_u64(0));
+        let pace = Pace::new(&config, config.time_scale, SmallRng::seed_from_u64(0));
         Answer(ReplyBody::new(events.done(), pace, entry, None), log)
     }
 

@@ -115,7 +115,7 @@ impl Exchange {
         }
         self.entry.note(|exchange| exchange.admitted = Some(tokio::time::Instant::now()));
         let rng = text::rng(text::hash(shared.config.seed, &self.entry.number.to_le_bytes()), 0);
-        let mut pace = Pace::new(&shared.config, rng);
+        let mut pace = Pace::new(&shared.config, shared.time_scale(), rng);
         if api == Api::Embeddings {
             pause(pace.time(1)).await;
             return match openai_other::embeddings(&ask, shared.config.seed) {

@@ -99,6 +99,7 @@ impl ModelServer {
             faults: Mutex::new(config.faults.clone()),
             started: Instant::now(),
             connections: AtomicU64::new(0),
+            time_scale: AtomicU64::new(config.time_scale.to_bits()),
             config,
         });
         let accept = tokio::spawn(serve::accept(listener, shared.clone()));
@@ -175,6 +176,16 @@ impl ModelServer {
         self.shared.gate.set_concurrency(concurrency);
     }
 
+    /// Changes what all times of answers that begin from now on are multiplied with, as `time_scale` of the [`Config`].
+    ///
+    /// # Panics
+    ///
+    /// If `scale` is negative or not finite.
+    pub fn set_time_scale(&self, scale: f64) {
+        assert!(scale.is_finite() && scale >= 0.0, "not a scale: {scale}");
+        self.shared.time_scale.store(scale.to_bits(), Relaxed);
+    }
+
     /// Ends it, and waits until its connections are gone.
     pub async fn shutdown(mut self) {
         self.accept.abort();
@@ -232,9 +243,15 @@ struct Shared {
     faults: Mutex<Vec<FaultRule>>,
     started: Instant,
     connections: AtomicU64,
+    /// The bits of a float; relaxed, as nothing else hangs on it.
+    time_scale: AtomicU64,
 }
 
 impl Shared {
+    fn time_scale(&self) -> f64 {
+        f64::from_bits(self.time_scale.load(Relaxed))
+    }
+
     fn faults(&self) -> Vec<FaultRule> {
         log::lock(&self.faults).clone()
     }

@@ -22,9 +22,9 @@ pub(super) struct Pace {
 }
 
 impl Pace {
-    pub(super) fn new(config: &Config, rng: SmallRng) -> Self {
-        let rng = (config.time_scale > 0.0).then_some(rng);
-        Self { rng, ttft_ms: config.ttft_ms, gap_ms: config.gap_ms, scale: config.time_scale, ..Self::none() }
+    pub(super) fn new(config: &Config, scale: f64, rng: SmallRng) -> Self {
+        let rng = (scale > 0.0).then_some(rng);
+        Self { rng, ttft_ms: config.ttft_ms, gap_ms: config.gap_ms, scale, ..Self::none() }
     }
 
     /// Waits for nothing.
