@@ -8,6 +8,8 @@ usage: cargo xtask COMMAND [--without NAME]...
   lint          formatting, clippy, rustdoc, licences and sources
   bench [NAME]  the benches, or one of them, with the peers beside
   load [FLAG].. an open-loop load on a gateway and a model server of its own, or on --url; see load --help
+  soak [--minutes N]
+                half an hour of load and faults, or so long, after which the gateway holds no more than before
   setup         install what test and lint need, and nothing else
 
   --without NAME  leave out curl, python, chromium, nginx, haproxy, model, onnx, fow-cache, wordnet, faiss or
@@ -39,6 +41,8 @@ pub(crate) enum Command {
     /// With flags of the program that sends it.
     Load(Vec<String>),
     Setup,
+    /// For so many minutes.
+    Soak(u32),
     Test,
 }
 
@@ -50,7 +54,7 @@ pub(crate) struct Args {
 
 impl Args {
     pub(crate) fn parse(args: impl Iterator<Item = String>) -> Result<Self, String> {
-        let (mut words, mut without) = (Vec::new(), Vec::new());
+        let (mut words, mut without, mut minutes) = (Vec::new(), Vec::new(), None);
         let mut args = args;
         while let Some(arg) = args.next() {
             if words.is_empty() && arg == "load" {
@@ -61,6 +65,10 @@ impl Args {
                 "--without" => {
                     let name = args.next().ok_or("--without needs a NAME")?;
                     without.push(Provision::named(&name)?);
+                }
+                "--minutes" if words.first().is_some_and(|word| word == "soak") => {
+                    let number = args.next().and_then(|number| number.parse().ok());
+                    minutes = Some(number.filter(|&number| number > 0).ok_or("--minutes needs a number")?);
                 }
                 flag if flag.starts_with('-') => return Err(format!("unknown option {flag}")),
                 _ => words.push(arg),
@@ -74,6 +82,7 @@ impl Args {
             Some("help") => Command::Help,
             Some("lint") => Command::Lint,
             Some("setup") => Command::Setup,
+            Some("soak") => Command::Soak(minutes.unwrap_or(30)),
             Some("test") => Command::Test,
             Some(unknown) => return Err(format!("unknown command {unknown}")),
             None => return Err("a command is missing".into()),
@@ -100,7 +109,7 @@ impl Args {
             Command::Bench(Some(name)) if name == "index" => {
                 &[Provision::Model, Provision::FowCache, Provision::WordNet, Provision::Faiss]
             }
-            Command::Bench(_) | Command::Demo | Command::Help | Command::Load(_) => &[],
+            Command::Bench(_) | Command::Demo | Command::Help | Command::Load(_) | Command::Soak(_) => &[],
             Command::Lint => &[Provision::CargoDeny],
             Command::Setup => &SETUP,
             Command::Test => &TESTS,
@@ -123,6 +132,8 @@ mod tests {
             ("test", Command::Test),
             ("lint", Command::Lint),
             ("setup", Command::Setup),
+            ("soak", Command::Soak(30)),
+            ("soak --minutes 3", Command::Soak(3)),
             ("bench", Command::Bench(None)),
             ("bench sse", Command::Bench(Some("sse".into()))),
             ("bench cache-quality", Command::Bench(Some("cache_quality".into()))),

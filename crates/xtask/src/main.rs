@@ -15,6 +15,7 @@ mod lint;
 mod load;
 mod provision;
 mod servers;
+mod soak;
 mod test;
 mod workspace;
 
@@ -53,6 +54,7 @@ fn run(args: &Args) -> Result<(), String> {
     match &args.command {
         Command::Help | Command::Setup => Ok(()),
         Command::Demo => demo::run(&workspace),
+        Command::Soak(minutes) => soak::run(&workspace, *minutes),
         Command::Test => test::run(&workspace, &provisions),
         Command::Load(args) => load::run(&workspace, args),
         Command::Lint => lint::run(&workspace, &provisions),
