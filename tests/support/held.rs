@@ -27,6 +27,22 @@ impl Held {
         }
     }
 
+    /// Waits until nobody is being answered, and no slot of the limit is taken: what is held then.
+    ///
+    /// # Panics
+    ///
+    /// If somebody or something still is after ten seconds.
+    pub(crate) async fn by_idle(gateway: &Gateway) -> Self {
+        for _ in 0..100 {
+            let held = Self::by(gateway);
+            if held.exchanges == 0 && held.slots == 0 {
+                return held;
+            }
+            sleep(Duration::from_millis(100)).await;
+        }
+        panic!("nobody asks, and it is not idle: {:?}", Self::by(gateway));
+    }
+
     /// Waits until the gateway holds no more than this.
     ///
     /// # Panics
