@@ -12,8 +12,8 @@ usage: cargo xtask COMMAND [--without NAME]...
                 half an hour of load and faults, or so long, after which the gateway holds no more than before
   setup         install what test and lint need, and nothing else
 
-  --without NAME  leave out curl, python, chromium, nginx, haproxy, model, onnx, fow-cache, wordnet, faiss or
-                  cargo-deny, and what needs it";
+  --without NAME  leave out curl, python, chromium, nginx, haproxy, model, onnx, fow-cache, wordnet, faiss,
+                  litellm, portkey or cargo-deny, and what needs it";
 
 /// What the tests need.
 const TESTS: [Provision; 7] = [
@@ -31,6 +31,9 @@ const SETUP: [Provision; 8] = {
     let [curl, python, chromium, nginx, haproxy, model, onnx] = TESTS;
     [curl, python, chromium, nginx, haproxy, model, onnx, Provision::CargoDeny]
 };
+
+/// Programs that the gateway is compared with.
+const PEERS: [Provision; 3] = [Provision::Nginx, Provision::LiteLlm, Provision::Portkey];
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Command {
@@ -106,6 +109,7 @@ impl Args {
     fn needed(&self) -> &'static [Provision] {
         match &self.command {
             Command::Bench(Some(name)) if name == "cache_quality" => &[Provision::Model, Provision::FowCache],
+            Command::Bench(Some(name)) if name == "gateway" => &PEERS,
             Command::Bench(Some(name)) if name == "index" => {
                 &[Provision::Model, Provision::FowCache, Provision::WordNet, Provision::Faiss]
             }
@@ -176,12 +180,21 @@ mod tests {
     }
 
     #[test]
+    fn what_the_gateway_is_compared_with_is_for_that_bench_alone() {
+        assert_eq!(parse("bench gateway").unwrap().provisions().collect::<Vec<_>>(), PEERS);
+        for line in ["bench", "bench sse", "test", "setup"] {
+            let needed: Vec<_> = parse(line).unwrap().provisions().collect();
+            assert!(!needed.contains(&Provision::LiteLlm) && !needed.contains(&Provision::Portkey), "{line}");
+        }
+    }
+
+    #[test]
     fn an_unknown_provision_is_told_the_names() {
         let error = parse("test --without firefox").unwrap_err();
         assert_eq!(
             error,
             "--without firefox: there is no such provision; there are curl, python, chromium, nginx, haproxy, model, onnx, \
-             fow-cache, wordnet, faiss, cargo-deny"
+             fow-cache, wordnet, faiss, litellm, portkey, cargo-deny"
         );
     }
 

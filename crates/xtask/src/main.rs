@@ -58,6 +58,6 @@ fn run(args: &Args) -> Result<(), String> {
         Command::Test => test::run(&workspace, &provisions),
         Command::Load(args) => load::run(&workspace, args),
         Command::Lint => lint::run(&workspace, &provisions),
-        Command::Bench(name) => bench::run(&workspace, name.as_deref()),
+        Command::Bench(name) => bench::run(&workspace, name.as_deref(), &args.left_out().collect::<Vec<_>>()),
     }
 }

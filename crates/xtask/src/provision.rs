@@ -7,6 +7,7 @@ mod debian;
 mod fow_cache;
 pub(crate) mod model;
 pub(crate) mod onnx;
+mod portkey;
 pub(crate) mod python;
 
 /// Something a command needs that cargo does not bring.
@@ -22,11 +23,13 @@ pub(crate) enum Provision {
     FowCache,
     WordNet,
     Faiss,
+    LiteLlm,
+    Portkey,
     CargoDeny,
 }
 
 impl Provision {
-    pub(crate) const ALL: [Self; 11] = [
+    pub(crate) const ALL: [Self; 13] = [
         Self::Curl,
         Self::Python,
         Self::Chromium,
@@ -37,6 +40,8 @@ impl Provision {
         Self::FowCache,
         Self::WordNet,
         Self::Faiss,
+        Self::LiteLlm,
+        Self::Portkey,
         Self::CargoDeny,
     ];
 
@@ -59,6 +64,8 @@ impl Provision {
             Self::FowCache => "fow-cache",
             Self::WordNet => "wordnet",
             Self::Faiss => "faiss",
+            Self::LiteLlm => "litellm",
+            Self::Portkey => "portkey",
             Self::CargoDeny => "cargo-deny",
         }
     }
@@ -72,7 +79,12 @@ impl Provision {
             Self::Nginx | Self::HaProxy => &["proxies"],
             Self::Model => &["minilm", "onnx"],
             Self::Onnx => &["onnx"],
-            Self::FowCache | Self::WordNet | Self::Faiss | Self::CargoDeny => &[],
+            Self::FowCache
+            | Self::WordNet
+            | Self::Faiss
+            | Self::LiteLlm
+            | Self::Portkey
+            | Self::CargoDeny => &[],
         }
     }
 
@@ -84,6 +96,7 @@ impl Provision {
             }
             [] if self == Self::WordNet => "benches/index.rs had no texts".into(),
             [] if self == Self::Faiss => "benches/index.rs did not measure faiss".into(),
+            [] if matches!(self, Self::LiteLlm | Self::Portkey) => "benches/gateway.rs ran without it".into(),
             [] => "bans, licenses and sources were not checked".into(),
             [one] => format!("tests/{one}.rs was not run"),
             more => format!("tests/{{{}}}.rs were not run", more.join(",")),
@@ -112,6 +125,8 @@ impl Provision {
             Self::FowCache => fow_cache::is_here(workspace),
             Self::WordNet => Path::new("/usr/share/wordnet/data.noun").is_file(),
             Self::Faiss => python::FAISS.is_here(workspace),
+            Self::LiteLlm => python::LITELLM.is_here(workspace),
+            Self::Portkey => portkey::is_here(workspace),
             Self::CargoDeny => cargo_deny::program(workspace).is_some(),
         }
     }
@@ -128,6 +143,8 @@ impl Provision {
             Self::FowCache => fow_cache::install(workspace),
             Self::WordNet => debian::install(&["wordnet-base"]),
             Self::Faiss => python::FAISS.install(workspace),
+            Self::LiteLlm => python::LITELLM.install(workspace),
+            Self::Portkey => portkey::install(workspace),
             Self::CargoDeny => cargo_deny::install(workspace),
         }
     }

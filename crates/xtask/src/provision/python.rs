@@ -23,6 +23,10 @@ pub(crate) const TESTS: Environment =
 pub(crate) const FAISS: Environment =
     Environment { folder: "venv-index", requirements: "benches/index/requirements.txt" };
 
+/// A gateway that ours is compared with.
+pub(crate) const LITELLM: Environment =
+    Environment { folder: "litellm", requirements: "benches/gateway/litellm.txt" };
+
 impl Environment {
     pub(crate) fn interpreter(&self, workspace: &Workspace) -> PathBuf {
         workspace.target.join(self.folder).join("bin/python")
