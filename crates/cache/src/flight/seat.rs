@@ -14,6 +14,9 @@ use tokio::time::timeout;
 
 use super::{BoxError, End, Flight, Source};
 
+/// What is kept of a chunk that is smaller is a copy of it.
+const SMALL: usize = 2 << 10;
+
 /// One of those who listen to a call and its answer, from its beginning, each at its own pace.
 pub(crate) struct Seat {
     flight: Arc<Flight>,
@@ -196,7 +199,10 @@ impl Flight {
             Ok(chunk) if chunk.is_empty() => {}
             Ok(chunk) => {
                 record.bytes += chunk.len();
-                record.chunks.push_back(chunk);
+                // A small one is a small part of the buffer that it was read into, which would stay as long as it does: hyper
+                // takes 8 KiB anew for each event of a stream then.
+                let is_small = chunk.len() < SMALL;
+                record.chunks.push_back(if is_small { Bytes::copy_from_slice(&chunk) } else { chunk });
                 if record.forget(self.max_bytes) {
                     drop(record);
                     // Nobody can hear it from the beginning any more.
