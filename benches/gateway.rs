@@ -2,7 +2,7 @@
 //!
 //! `cargo xtask bench gateway` sets them up first: nginx, which is the practical limit of what a proxy can do, LiteLLM's
 //! proxy and Portkey's gateway. `-- --without NAME` leaves one out, `-- --rounds N` takes another number of rounds than
-//! three, and `-- --quick` takes a few seconds only and says little.
+//! two, and `-- --quick` takes less time and says little.
 //!
 //! The contestant has a core to itself, the last one; the simulated model server and the client share the first, or have two
 //! where there are more. All requests are another question each, so that to the cache each is a miss, which it keeps.
@@ -14,7 +14,7 @@
 //! * first: from the question to the first content of a stream, less the same without a contestant. So many streams at
 //!   once, begun evenly; who has read one asks for the next. The server has the first content at once.
 //! * jitter: how far the time from one token to the next is from the server's 100 ms.
-//! * memory: what the process takes more with 1,000 streams, by stream. It was started anew for that, and had answered.
+//! * memory: what the process takes more with 1,000 streams, by stream. It was started anew for that, and had answered others.
 //! * start: from the start of the process to its first answer.
 
 #[path = "gateway/client.rs"]
@@ -45,7 +45,7 @@ struct Bench {
 
 impl Bench {
     fn from_args() -> Result<Self, String> {
-        let mut bench = Self { contestants: Contestant::ALL.into(), rounds: 3, times: Times::LONG };
+        let mut bench = Self { contestants: Contestant::ALL.into(), rounds: 2, times: Times::LONG };
         let mut args = std::env::args().skip(1);
         while let Some(arg) = args.next() {
             match arg.as_str() {
