@@ -92,6 +92,12 @@ async fn main() -> Result<(), String> {
             eprintln!("round {round} of {}, {}: load {}", bench.rounds, contestant.name(), process::load());
             best.better(&rounds::run(*contestant, &cores, &bench.times).await?);
         }
+        // A round takes minutes, and somebody may not want to wait for the next.
+        eprintln!(
+            "after {round} of {} rounds:\n{}",
+            bench.rounds,
+            table::table(&bench.contestants, &figures)
+        );
     }
     println!("{}", table::table(&bench.contestants, &figures));
     println!("{}", table::promises(&bench.contestants, &figures));
