@@ -5,19 +5,22 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 
-use axum::{Router, extract::State, middleware, response::Html, routing::get};
+use axum::{Router, extract::State, middleware, routing::get};
 use dashpot::{
     cache::{CacheLayer, Handle as CacheHandle, MemoryStore},
     sse::{HeartbeatLayer, ModeLayer},
 };
-use http::StatusCode;
+use http::{Response, StatusCode};
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::sync::watch;
+use tower::util::MapResponseLayer;
 
 use crate::{
     cache,
     config::Config,
-    exchange, metrics,
+    exchange,
+    live::Live,
+    metrics, page,
     resume::{self, Resume},
     shown::{Shown, render},
     stack::stack,
@@ -30,6 +33,7 @@ pub(crate) struct App {
     now: watch::Sender<Arc<Version>>,
     metrics: PrometheusHandle,
     draining: Arc<AtomicBool>,
+    live: Live,
     /// One change at a time.
     changing: Arc<Mutex<()>>,
 }
@@ -48,10 +52,12 @@ pub(crate) struct Version {
 
 impl App {
     pub(crate) fn new(config: Config) -> Result<Self, String> {
-        let (draining, metrics) = (Arc::default(), metrics::install()?);
-        let first = Version::new(config, None, &draining, &metrics)?;
+        let (draining, metrics): (Arc<AtomicBool>, _) = (Arc::default(), metrics::install()?);
+        let live = Live::new(draining.clone());
+        let first = Version::new(config, None, &draining, &metrics, &live)?;
+        live.show(&first);
         let now = watch::Sender::new(Arc::new(first));
-        Ok(Self { now, metrics, draining, changing: Arc::default() })
+        Ok(Self { now, metrics, draining, live, changing: Arc::default() })
     }
 
     /// What serves at this moment.
@@ -71,8 +77,9 @@ impl App {
         let _alone = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
         let before = self.version();
         config.check_change_of(&before.config)?;
-        let after = Version::new(config, Some(&before), &self.draining, &self.metrics)?;
+        let after = Version::new(config, Some(&before), &self.draining, &self.metrics, &self.live)?;
         let after = Arc::new(after);
+        self.live.show(&after);
         self.now.send_replace(after.clone());
         for process in before.upstreams.iter().filter_map(Upstream::process) {
             let goes_on =
@@ -97,6 +104,7 @@ impl Version {
         before: Option<&Self>,
         draining: &Arc<AtomicBool>,
         metrics: &PrometheusHandle,
+        live: &Live,
     ) -> Result<Self, String> {
         let upstreams = upstreams::all(&config, before.map_or(&[], |before| &before.upstreams))?;
         let same_sse = before.filter(|before| before.config.sse == config.sse);
@@ -124,13 +132,18 @@ impl Version {
             modes: mode.handle(),
             cache: cache.as_ref().map(CacheLayer::handle),
         };
+        let noted = live.clone();
         let router = Router::new()
             .fallback_service(stack)
+            .layer(MapResponseLayer::new(move |answer: Response<_>| {
+                noted.note(answer.headers());
+                answer
+            }))
             .layer(middleware::from_fn(exchange::track))
-            .route("/", get(async || Html(include_str!("page.html"))))
             .route("/healthz", get(async || "ok\n"))
             .route("/readyz", get(ready).with_state((draining.clone(), upstreams.clone())))
             .route("/metrics", get(render).with_state(shown));
+        let router = if config.page { router.merge(page::routes(live, &heartbeat)) } else { router };
         Ok(Self { config, router, upstreams, cache, heartbeat, resume, mode })
     }
 

@@ -2,13 +2,14 @@
 
 use std::{
     hash::{BuildHasher, RandomState},
+    sync::Arc,
     time::Duration,
 };
 
-use dashpot::breaker::{BreakerLayer, BreakerState, MetricsObserver, Slow, Stats};
+use dashpot::breaker::{BreakerLayer, BreakerState, Slow, Stats};
 use metrics::{Label, gauge};
 
-use crate::config;
+use crate::{config, seen::Seen};
 
 /// So many credentials have a breaker of their own.
 const CREDENTIALS: usize = 10_000;
@@ -16,14 +17,14 @@ const CREDENTIALS: usize = 10_000;
 /// Where clients put their credentials, by the APIs' own names.
 const CREDENTIAL_HEADERS: [&str; 3] = ["authorization", "x-api-key", "x-goog-api-key"];
 
-pub(crate) fn layer(config: &config::Breaker) -> BreakerLayer {
+pub(crate) fn layer(config: &config::Breaker, seen: &Arc<Seen>) -> BreakerLayer {
     let mut layer = BreakerLayer::new()
         .consecutive_failures(config.consecutive_failures)
         .failure_ratio(config.failure_ratio, config.min_calls, config.window())
         .wait(config.wait(), config.max_wait())
         .ramp(config.ramp())
         .silence(config.silence())
-        .observer(MetricsObserver);
+        .observer(seen.clone());
     if let Some(bound) = config.slow_first_token() {
         layer = layer.slow_ratio(Slow::Than(bound), config.slow_ratio);
     }

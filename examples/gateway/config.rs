@@ -52,6 +52,8 @@ pub(crate) struct Config {
     drain_delay_ms: u64,
     #[serde(default = "default_drain_timeout_ms")]
     drain_timeout_ms: u64,
+    #[serde(default = "default_page")]
+    pub(crate) page: bool,
     #[serde(default)]
     pub(crate) admin: Admin,
     pub(crate) upstream: Upstream,
@@ -192,6 +194,10 @@ fn default_listen() -> SocketAddr {
 
 fn default_max_connections() -> usize {
     10_000
+}
+
+fn default_page() -> bool {
+    true
 }
 
 fn default_drain_timeout_ms() -> u64 {

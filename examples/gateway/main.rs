@@ -5,7 +5,7 @@
 //! ```
 //!
 //! Clients speak the upstream's own API (OpenAI, Anthropic or Gemini) to it and see the upstream's own bytes.
-//! `GET /` is a page that streams, `/healthz` and `/readyz` are for an orchestrator, `/metrics` for Prometheus.
+//! `GET /` is a page to try it and to see what it does, `/healthz` and `/readyz` are for an orchestrator, `/metrics` for Prometheus.
 #![allow(
     clippy::print_stdout,
     clippy::print_stderr,
@@ -30,18 +30,22 @@ mod config;
 mod exchange;
 mod intake;
 mod limit;
+mod live;
 mod metrics;
 mod model;
+mod page;
 mod proxy;
 mod refusal;
 mod reload;
 mod resume;
+mod seen;
 mod serve;
 mod shown;
 mod stack;
 mod state;
 mod upstreams;
 mod warm;
+mod window;
 
 fn main() -> ExitCode {
     let config = match config_path().and_then(|path| Ok((load(&path)?, path))) {

@@ -9,7 +9,7 @@ use std::{
 use axum::body::Body;
 use dashpot::{
     deadline::PassOnLayer,
-    sse::{MetricsObserver, PeekFirstLayer, SsePassthroughLayer},
+    sse::{PeekFirstLayer, SsePassthroughLayer},
     wire::dialect::RequestFacts,
 };
 use http::{Request, Response};
@@ -22,6 +22,7 @@ use crate::{
     limit,
     model::{Model, ModelLayer},
     proxy::Proxy,
+    seen::Seen,
     state, warm,
 };
 
@@ -35,6 +36,7 @@ pub(crate) struct Upstream {
     pub(crate) name: Option<String>,
     config: Arc<config::Site>,
     pub(crate) around: ModelLayer,
+    pub(crate) seen: Arc<Seen>,
     proxy: Proxy,
 }
 
@@ -43,6 +45,7 @@ impl Upstream {
     fn new(name: Option<&str>, config: config::Site, before: Option<&Self>) -> Result<Self, String> {
         let is_same =
             |same: fn(&config::Site, &config::Site) -> bool| before.filter(|old| same(&old.config, &config));
+        let seen = before.map_or_else(Arc::default, |old| old.seen.clone());
         let warm = match is_same(|old, new| old.upstream == new.upstream && old.warm == new.warm) {
             Some(old) => old.around.warm.clone(),
             None => warm::Models::new(&config.upstream, &config.warm)?,
@@ -59,14 +62,14 @@ impl Upstream {
         }
         let breaker = match is_same(|old, new| old.breaker == new.breaker) {
             Some(old) => old.around.breaker.clone(),
-            None => breaker::layer(&config.breaker),
+            None => breaker::layer(&config.breaker, &seen),
         };
         let proxy = match is_same(|old, new| old.upstream == new.upstream) {
             Some(old) => old.proxy.clone(),
             None => Proxy::new(&config.upstream)?,
         };
         let (name, config) = (name.map(Into::into), Arc::new(config));
-        Ok(Self { name, config, around: ModelLayer { warm, limit, breaker }, proxy })
+        Ok(Self { name, config, around: ModelLayer { warm, limit, breaker }, seen, proxy })
     }
 
     /// What administrators call it.
@@ -106,10 +109,12 @@ impl Upstream {
     /// - The head that waits for its first event is between them: an error there is to be seen by both.
     fn service(&self, sse: &config::Sse, pass_on: PassOnLayer) -> Model {
         let passthrough =
-            SsePassthroughLayer::new().harden_headers(sse.harden_headers).observer(MetricsObserver);
+            SsePassthroughLayer::new().harden_headers(sse.harden_headers).observer(self.seen.clone());
+        let seen = self.seen.clone();
         ServiceBuilder::new()
             .layer(self.around.clone())
             .layer(PeekFirstLayer::new(sse.peek_first(), PEEK_BYTES))
+            .map_response(move |answer: Response<_>| seen.timed(answer))
             .layer(passthrough)
             .layer(pass_on)
             .service(self.proxy.clone())
