@@ -16,11 +16,11 @@ export function chart() {
 
 // The top of the chart. A limit far above all that goes on would flatten the rest, and stays outside.
 export function top(points) {
-  const most = Math.max(...points.map(point => point.inFlight + 0), ...points.map(point => point.waiting), 0);
+  const most = Math.max(...points.map(point => point.inFlight), ...points.map(point => point.waiting), 0);
   const near = points.map(point => point.limit).filter(limit => limit <= Math.max(24, 2.5 * most));
   const wanted = 1.15 * Math.max(most, ...near, 4);
   const step = 10 ** Math.floor(Math.log10(wanted));
-  return [1, 2, 4, 5, 8, 10].map(n => n * step).find(n => n >= wanted);
+  return [1, 1.6, 2, 2.6, 3, 4, 5, 6, 8, 10].map(n => n * step).find(n => n >= wanted);
 }
 
 function draw(parts, points) {
@@ -33,7 +33,7 @@ function draw(parts, points) {
   parts.grid.setAttribute("d", [0, 0.5, 1].map(part => `M0 ${y(part * most)}H${WIDTH}`).join(""));
   parts.flight.setAttribute("d", flight);
   parts.area.setAttribute("d", `${flight}L${WIDTH} ${y(0)}L${x(points[0].at)} ${y(0)}Z`);
-  parts.waits.setAttribute("d", line(point => point.waiting));
+  parts.waits.setAttribute("d", points.some(point => point.waiting) ? line(point => point.waiting) : "");
   parts.limit.setAttribute("d", line(point => point.limit));
   // Equal states that follow each other are one piece.
   const pieces = [];

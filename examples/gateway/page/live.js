@@ -103,7 +103,8 @@ function panel(name, isOneOfSeveral) {
 
 function about(breaker, word) {
   const { calls, failed, refused, open_for_ms: left, credentials, credentials_not_closed: others } = breaker;
-  const parts = [`It is ${word}${left == null ? "" : `, for ${time(left)} more`}: ${failed} of the last ${calls} calls failed, ${refused} refused in all.`];
+  const wait = left > 0 ? `It is open for ${time(left)} more` : left === 0 ? "The next request shows whether the model server is back" : `It is ${word}`;
+  const parts = [`${wait}. ${calls ? `Of the last ${calls} calls ${failed} failed, and it` : "It"} has refused ${refused} in all.`];
   if (credentials) parts.push(`For ${others} of ${credentials} credentials it is not closed.`);
   return parts.join(" ");
 }
@@ -170,7 +171,10 @@ function cachePanel() {
     const all = TIERS.reduce((sum, [key]) => sum + cache[key], 0);
     const hits = cache.exact + cache.similar + cache.stale + cache.collapsed;
     write(share, all ? `${Math.round(100 * hits / all)} % answered again` : "no request yet");
-    pieces.forEach((piece, n) => { piece.style.flexGrow = cache[TIERS[n][0]]; });
+    pieces.forEach((piece, n) => {
+      piece.style.flexGrow = cache[TIERS[n][0]];
+      piece.hidden = !cache[TIERS[n][0]];
+    });
     values.forEach((value, n) => write(value, String(cache[TIERS[n][0]])));
     bar.setAttribute("aria-label", `${hits} of ${all} requests were answered by the cache`);
     write(kept, `${cache.entries} answers are kept, in ${(cache.bytes / 1024).toFixed(0)} KiB.`);
