@@ -2,7 +2,7 @@
 //! what is broken by a button is seen on them.
 
 use axum::{Router, http::StatusCode};
-use dashpot_testkit::model_server::{Config, ModelServer};
+use dashpot_testkit::model_server::{Config, Distribution, ModelServer};
 use support::Gateway;
 use tokio::net::TcpListener;
 
@@ -11,7 +11,8 @@ mod support;
 /// The model's default pace is a person's: 300 ms to the first token, 20 ms to the next.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_person_sees_first_words_before_the_answer_is_complete_and_a_breaker_that_opens() {
-    let model = ModelServer::start(Config::default()).unwrap();
+    let short = Config { output_tokens: Distribution::Constant(60.0), ..Config::default() };
+    let model = ModelServer::start(short).unwrap();
     let settings = [
         ("DASHPOT_GATEWAY_CACHE__MAX_BYTES", "1048576"),
         ("DASHPOT_GATEWAY_CACHE__SHARE_WITHOUT_CREDENTIAL", "true"),

@@ -5,7 +5,7 @@ mod support;
 use std::{process::Command, time::Duration};
 
 use bytes::Bytes;
-use dashpot_testkit::model_server::{Config, ModelServer};
+use dashpot_testkit::model_server::{Config, Distribution, ModelServer};
 use dashpot_wire::sse::{Limits, Parser};
 use http::{Request, Response, StatusCode, header};
 use http_body_util::{BodyExt, Full};
@@ -82,7 +82,9 @@ impl Events {
 
 #[tokio::test]
 async fn snapshots_tell_what_was_asked_and_how_fast_and_nothing_that_callers_sent() {
-    let upstream = model();
+    // So that its tokens come each by itself.
+    let paced = Config { gap_ms: Distribution::Constant(20.0), time_scale: 1.0, ..Config::instant() };
+    let upstream = ModelServer::start(paced).expect("it starts");
     let gateway = Gateway::with(&upstream.url(), &[("DASHPOT_GATEWAY_CACHE__MAX_BYTES", "1000000")]);
     let answer = get(&gateway, "/live").await;
     assert_eq!(answer.headers()["x-accel-buffering"], "no", "it passes the layer for streams");

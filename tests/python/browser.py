@@ -42,6 +42,8 @@ def page(size, scheme, base_url, folder):
     with browser(size) as driver:
         features = [{"name": "prefers-color-scheme", "value": scheme}]
         driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
+        # They would take room on the screen, and none in a picture of all the page.
+        driver.execute_cdp_cmd("Emulation.setScrollbarsHidden", {"hidden": True})
         driver.get(base_url)
         yield Page(driver, folder / f"{size}-{scheme}")
 

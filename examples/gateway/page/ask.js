@@ -59,6 +59,8 @@ async function submit() {
   const abort = running = new AbortController();
   $("send").disabled = true;
   $("stop").hidden = $("new").hidden = false;
+  // It can be asked again, and is gone with the first letter of another.
+  if (document.activeElement === $("prompt")) $("prompt").select();
   const asked = [...messages, { role: "user", content: question }];
   const turn = show(question);
   const [stream] = await Promise.all([
@@ -120,7 +122,10 @@ function pane(name, began) {
     add(text) {
       if (!text) return;
       first ??= now();
+      // Who reads further up is left there.
+      const follows = output.scrollHeight - output.scrollTop - output.clientHeight < 40;
       output.append(text);
+      if (follows) output.scrollTop = output.scrollHeight;
     },
     end() {
       if (first === null) output.append(el("em", {}, SILENT));
@@ -167,7 +172,7 @@ async function streamed(messages, view, signal) {
       view.add(text);
     }
     throw new Error("The stream broke off.");
-  } catch (error) { view.fail(error); }
+  } catch (error) { view.fail(error instanceof TypeError ? new Error("The connection broke.") : error); }
   return null;
 }
 
@@ -175,9 +180,10 @@ async function whole(messages, view, signal) {
   try {
     const response = await reply({ messages, stream: false }, signal);
     view.from(response);
-    view.add((await response.json()).choices[0].message.content);
+    const answer = await response.json().catch(error => { throw signal.aborted ? error : new Error("The answer broke off."); });
+    view.add(answer.choices?.[0]?.message?.content);
     view.end();
-  } catch (error) { view.fail(error); }
+  } catch (error) { view.fail(error instanceof TypeError ? new Error("The connection broke.") : error); }
 }
 
 // The data of each event; servers that speak this API put it in one line.

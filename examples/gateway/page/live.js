@@ -6,8 +6,8 @@ import { $, ago, el, time, write } from "/page/dom.js";
 const RETRY_MS = 5000;
 const SHOWN_CHANGES = 6;
 const TIERS = [
-  ["exact", "the same question"], ["similar", "a similar one"], ["stale", "stale"], ["collapsed", "shared call"],
-  ["misses", "not there"], ["bypassed", "not to be kept"],
+  ["exact", "same question"], ["similar", "similar one"], ["stale", "stale"], ["collapsed", "shared call"],
+  ["misses", "not there"], ["bypassed", "not kept"],
 ];
 
 let source = null, retry = null;
@@ -49,6 +49,7 @@ function update({ at_ms: at, upstreams, cache }) {
     views = new Map(names.map(name => [name, views.get(name) ?? panel(name, names.length > 1)]));
     $("upstreams").replaceChildren(...[...views.values()].map(view => view.element));
   }
+  $("faults-note").hidden = names.length < 2;
   for (const upstream of upstreams) views.get(upstream.name).update(at, upstream);
   drawCache(cache);
 }
@@ -90,7 +91,7 @@ function panel(name, isOneOfSeveral) {
     state.className = `pill breaker ${now.state}`;
     times.update(seen);
     const { done, broken, left } = seen.streams;
-    write(counts, `${limit.admitted} let in, ${limit.refused} refused by the limit. Streams: ${done} whole, ${broken} broken, ${left} left by their client.`);
+    write(counts, `${limit.admitted} let in, ${limit.refused} refused by the limit. Streams: ${done} whole, ${broken} broken, ${left} left early.`);
     write(breaker, about(now, word));
     const newest = seen.changes.slice(-SHOWN_CHANGES).reverse();
     rows(changes, newest.map(change => [`change ${change.to}`, change.to.replace("_", " "), change.reason, ago(change.age_ms)]),
@@ -104,7 +105,9 @@ function panel(name, isOneOfSeveral) {
 function about(breaker, word) {
   const { calls, failed, refused, open_for_ms: left, credentials, credentials_not_closed: others } = breaker;
   const wait = left > 0 ? `It is open for ${time(left)} more` : left === 0 ? "The next request shows whether the model server is back" : `It is ${word}`;
-  const parts = [`${wait}. ${calls ? `Of the last ${calls} calls ${failed} failed, and it` : "It"} has refused ${refused} in all.`];
+  const parts = [`${wait}.`];
+  if (calls) parts.push(`Of the last ${calls} calls ${failed} failed.`);
+  if (refused) parts.push(`It has refused ${refused} in all.`);
   if (credentials) parts.push(`For ${others} of ${credentials} credentials it is not closed.`);
   return parts.join(" ");
 }
