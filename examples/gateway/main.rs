@@ -43,6 +43,7 @@ mod serve;
 mod shown;
 mod stack;
 mod state;
+mod timed;
 mod upstreams;
 mod warm;
 mod window;

@@ -2,24 +2,18 @@
 
 use std::{
     collections::VecDeque,
-    pin::Pin,
     sync::{
-        Arc, Mutex, PoisonError,
+        Mutex, PoisonError,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
-    task::{Context, Poll, ready},
     time::Duration,
 };
 
-use bytes::Bytes;
 use dashpot::{
     breaker::{self, Call, Reason, Transition},
-    core::BodyReport,
     sse::{self, End, Summary},
     wire::dialect::Dialect,
 };
-use http::Response;
-use http_body::{Body, Frame, SizeHint};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
@@ -64,15 +58,9 @@ impl Seen {
         })
     }
 
-    /// The same answer, with the time between its pieces noted if it is a stream that somebody understands.
-    pub(crate) fn timed<B>(self: &Arc<Self>, answer: Response<B>) -> Response<Timed<B>> {
-        let is_stream = answer
-            .headers()
-            .get(http::header::CONTENT_TYPE)
-            .is_some_and(|kind| kind.as_bytes().to_ascii_lowercase().starts_with(b"text/event-stream"));
-        let report = answer.extensions().get().filter(|_| is_stream).cloned();
-        let pace = report.map(|report| Pace { report, last: None, seen: self.clone() });
-        answer.map(|body| Timed { body, pace })
+    /// A stream was silent for so long between two of its pieces.
+    pub(crate) fn gap(&self, took: Duration) {
+        self.gaps.record(self.elapsed(), took);
     }
 
     fn elapsed(&self) -> Duration {
@@ -140,49 +128,5 @@ impl breaker::Observer for Seen {
 
     fn on_call(&self, call: Call) {
         breaker::MetricsObserver.on_call(call);
-    }
-}
-
-/// A body whose pieces are timed from its first content on.
-#[derive(Debug)]
-pub(crate) struct Timed<B> {
-    body: B,
-    pace: Option<Pace>,
-}
-
-#[derive(Debug)]
-struct Pace {
-    report: BodyReport,
-    last: Option<Instant>,
-    seen: Arc<Seen>,
-}
-
-impl<B: Body<Data = Bytes> + Unpin> Body for Timed<B> {
-    type Data = Bytes;
-    type Error = B::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
-        let polled = ready!(Pin::new(&mut self.body).poll_frame(cx));
-        let is_data = matches!(&polled, Some(Ok(frame)) if frame.is_data());
-        // Before its first content a stream is not late: that is another clock.
-        if let Some(pace) = self.pace.as_mut().filter(|pace| is_data && pace.report.first_content().is_some())
-        {
-            let now = Instant::now();
-            if let Some(last) = pace.last.replace(now) {
-                pace.seen.gaps.record(pace.seen.elapsed(), now.saturating_duration_since(last));
-            }
-        }
-        Poll::Ready(polled)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
     }
 }

@@ -23,7 +23,9 @@ use crate::{
     model::{Model, ModelLayer},
     proxy::Proxy,
     seen::Seen,
-    state, warm,
+    state,
+    timed::timed,
+    warm,
 };
 
 /// An error event is far smaller. A first event that is larger is none, and need not be kept to be sure.
@@ -114,7 +116,7 @@ impl Upstream {
         ServiceBuilder::new()
             .layer(self.around.clone())
             .layer(PeekFirstLayer::new(sse.peek_first(), PEEK_BYTES))
-            .map_response(move |answer: Response<_>| seen.timed(answer))
+            .map_response(move |answer: Response<_>| timed(answer, &seen))
             .layer(passthrough)
             .layer(pass_on)
             .service(self.proxy.clone())

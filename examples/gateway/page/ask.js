@@ -121,9 +121,9 @@ function pane(name, began) {
     from(response) { write(source, origin(response.headers.get("cache-status"))); },
     add(text) {
       if (!text) return;
+      // Who reads further up is left there; and what comes at once begins at its beginning.
+      const follows = first !== null && output.scrollHeight - output.scrollTop - output.clientHeight < 40;
       first ??= now();
-      // Who reads further up is left there.
-      const follows = output.scrollHeight - output.scrollTop - output.clientHeight < 40;
       output.append(text);
       if (follows) output.scrollTop = output.scrollHeight;
     },
