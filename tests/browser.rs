@@ -18,7 +18,7 @@ async fn a_person_sees_first_words_before_the_answer_is_complete_and_a_breaker_t
         ("DASHPOT_GATEWAY_CACHE__SHARE_WITHOUT_CREDENTIAL", "true"),
         ("DASHPOT_GATEWAY_BREAKER__RAMP_MS", "1000"),
     ];
-    look(&Gateway::with(&model.url(), &settings), "faults");
+    println!("{}", look(&Gateway::with(&model.url(), &settings), "faults"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -27,12 +27,12 @@ async fn where_no_faults_can_be_injected_the_buttons_say_why() {
     let url = format!("http://{}", listener.local_addr().unwrap());
     let upstream = Router::new().fallback(async || StatusCode::NOT_FOUND);
     tokio::spawn(async move { axum::serve(listener, upstream).await });
-    look(&Gateway::start(&url), "no-faults");
+    println!("{}", look(&Gateway::start(&url), "no-faults"));
 }
 
-fn look(gateway: &Gateway, upstream: &str) {
+/// What was seen, and where the pictures are.
+fn look(gateway: &Gateway, upstream: &str) -> String {
     let screenshots = support::target().join("screenshots");
     let seen = support::run(support::python("browser.py").arg(gateway.url()).arg(&screenshots).arg(upstream));
-    print!("{}", String::from_utf8_lossy(&seen));
-    println!("screenshots: {}", screenshots.display());
+    format!("{}screenshots: {}", String::from_utf8_lossy(&seen), screenshots.display())
 }
