@@ -4,7 +4,7 @@ use std::{error::Error, path::Path};
 
 use plotters::{
     chart::{ChartBuilder, SeriesLabelPosition},
-    prelude::{Circle, IntoDrawingArea, PathElement, SVGBackend, Text},
+    prelude::{Circle, EmptyElement, IntoDrawingArea, PathElement, SVGBackend, Text},
     series::LineSeries,
     style::{BLACK, BLUE, Color, IntoFont, RED, WHITE},
 };
@@ -41,7 +41,9 @@ pub(crate) fn write(path: &Path, report: &Report) -> Result<(), Box<dyn Error>> 
             points.iter().map(|&&(_, _, idle, cold)| Circle::new(at(idle, cold), 4, color.filled())),
         )?;
         chart.draw_series(points.iter().map(|&(name, _, idle, cold)| {
-            Text::new(format!("  {name}"), at(*idle, *cold), ("sans-serif", 12).into_font().color(&color))
+            // Beside the point, in pixels.
+            EmptyElement::at(at(*idle, *cold))
+                + Text::new(name.clone(), (8, 4), ("sans-serif", 12).into_font().color(&color))
         }))?;
     }
     chart
