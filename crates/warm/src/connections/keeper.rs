@@ -22,12 +22,10 @@ use super::{
     Stats,
     count::{Count, Now},
 };
-use crate::starter::StartError;
+use crate::{answer::read_to_end, starter::StartError};
 
 /// A ping that takes longer will not be answered; its connection is closed, if it has one of its own.
 const TIMEOUT: Duration = Duration::from_secs(10);
-/// An answer of more frames, if it is always ready, would let no timeout see to it.
-const MAX_FRAMES: usize = 1024;
 /// Between two rounds, twice as long after each that failed.
 const PAUSE: Duration = Duration::from_secs(1);
 const MAX_PAUSE: Duration = Duration::from_secs(60);
@@ -182,13 +180,6 @@ where
     poll_fn(|cx| client.poll_ready(cx)).await.map_err(|error| StartError::from(error.into()))?;
     let answer = client.call(request).await.map_err(|error| StartError::from(error.into()))?;
     let version = answer.version();
-    let (mut body, mut frames) = (pin!(answer.into_body()), 0);
-    while let Some(frame) = poll_fn(|cx| body.as_mut().poll_frame(cx)).await {
-        frame.map_err(|error| StartError::from(error.into()))?;
-        frames += 1;
-        if frames > MAX_FRAMES {
-            return Err("its answer does not end".into());
-        }
-    }
+    read_to_end(answer.into_body()).await?;
     Ok(version)
 }

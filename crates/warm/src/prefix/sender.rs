@@ -16,7 +16,7 @@ use tokio::{
 use tower_service::Service;
 
 use super::layer::Shared;
-use crate::{permit::now, starter::StartError};
+use crate::{answer::read_to_end, permit::now, starter::StartError};
 
 /// A ping that takes longer is none.
 const TIMEOUT: Duration = Duration::from_secs(60);
@@ -81,9 +81,6 @@ where
     poll_fn(|cx| client.poll_ready(cx)).await.map_err(|error| StartError::from(error.into()))?;
     let answer = client.call(request).await.map_err(|error| StartError::from(error.into()))?;
     let status = answer.status();
-    let mut body = pin!(answer.into_body());
-    while let Some(frame) = poll_fn(|cx| body.as_mut().poll_frame(cx)).await {
-        frame.map_err(|error| StartError::from(error.into()))?;
-    }
+    read_to_end(answer.into_body()).await?;
     if status.is_success() { Ok(()) } else { Err(StartError::from(format!("it answers {status}"))) }
 }

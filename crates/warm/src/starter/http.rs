@@ -1,12 +1,13 @@
-use std::{error::Error, fmt, future::poll_fn, pin::pin, sync::Arc};
+use std::{error::Error, fmt, future::poll_fn, sync::Arc};
 
-use bytes::{Buf, Bytes};
+use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Response, Uri, header};
 use http_body::Body;
 use http_body_util::Full;
 use tower_service::Service;
 
 use super::{StartError, Starter, Step, done};
+use crate::answer::read_to_end;
 
 /// An upstream that is told by HTTP, with a client of yours: any Tower service.
 ///
@@ -28,9 +29,6 @@ pub struct Http<S> {
 /// A request that is made for a key.
 #[derive(Clone)]
 pub struct Ask(Arc<Make>);
-
-/// In bytes, of which an empty frame counts for one: no probe has more to say, and no first token.
-const MAX_ANSWER: usize = 1 << 20;
 
 type Make = dyn Fn(&str) -> Request<Full<Bytes>> + Send + Sync;
 
@@ -129,14 +127,7 @@ where
             poll_fn(|cx| service.poll_ready(cx)).await.map_err(into)?;
             let response = service.call(request).await.map_err(into)?;
             let status = response.status();
-            let (mut body, mut read) = (pin!(response.into_body()), 0);
-            while let Some(frame) = poll_fn(|cx| body.as_mut().poll_frame(cx)).await {
-                let frame = frame.map_err(into)?;
-                read += frame.data_ref().map_or(0, Buf::remaining).max(1);
-                if read > MAX_ANSWER {
-                    return Err("its answer does not end".into());
-                }
-            }
+            read_to_end(response.into_body()).await?;
             if status.is_success() { Ok(()) } else { Err(StartError::from(format!("it answers {status}"))) }
         })
     }
