@@ -10,10 +10,13 @@ usage: cargo xtask COMMAND [--without NAME]...
   load [FLAG].. an open-loop load on a gateway and a model server of its own, or on --url; see load --help
   soak [--minutes N]
                 half an hour of load and faults, or so long, after which the gateway holds no more than before
+  release [--baseline REVISION]
+                what must be so before the crates are published: each is whole by itself, and none breaks whoever
+                used the version of that revision, by default the newest tag
   setup         install what test and lint need, and nothing else
 
   --without NAME  leave out curl, python, chromium, nginx, haproxy, model, onnx, fow-cache, wordnet, faiss,
-                  litellm, portkey or cargo-deny, and what needs it";
+                  litellm, portkey, cargo-deny or semver-checks, and what needs it";
 
 /// What the tests need.
 const TESTS: [Provision; 7] = [
@@ -43,6 +46,8 @@ pub(crate) enum Command {
     Lint,
     /// With flags of the program that sends it.
     Load(Vec<String>),
+    /// Compared with this revision.
+    Release(Option<String>),
     Setup,
     /// For so many minutes.
     Soak(u32),
@@ -57,7 +62,7 @@ pub(crate) struct Args {
 
 impl Args {
     pub(crate) fn parse(args: impl Iterator<Item = String>) -> Result<Self, String> {
-        let (mut words, mut without, mut minutes) = (Vec::new(), Vec::new(), None);
+        let (mut words, mut without, mut minutes, mut baseline) = (Vec::new(), Vec::new(), None, None);
         let mut args = args;
         while let Some(arg) = args.next() {
             if words.is_empty() && arg == "load" {
@@ -73,6 +78,9 @@ impl Args {
                     let number = args.next().and_then(|number| number.parse().ok());
                     minutes = Some(number.filter(|&number| number > 0).ok_or("--minutes needs a number")?);
                 }
+                "--baseline" if words.first().is_some_and(|word| word == "release") => {
+                    baseline = Some(args.next().ok_or("--baseline needs a REVISION")?);
+                }
                 flag if flag.starts_with('-') => return Err(format!("unknown option {flag}")),
                 _ => words.push(arg),
             }
@@ -84,6 +92,7 @@ impl Args {
             Some("demo") => Command::Demo,
             Some("help") => Command::Help,
             Some("lint") => Command::Lint,
+            Some("release") => Command::Release(baseline),
             Some("setup") => Command::Setup,
             Some("soak") => Command::Soak(minutes.unwrap_or(30)),
             Some("test") => Command::Test,
@@ -115,6 +124,7 @@ impl Args {
             }
             Command::Bench(_) | Command::Demo | Command::Help | Command::Load(_) | Command::Soak(_) => &[],
             Command::Lint => &[Provision::CargoDeny],
+            Command::Release(_) => &[Provision::SemverChecks],
             Command::Setup => &SETUP,
             Command::Test => &TESTS,
         }
@@ -141,6 +151,8 @@ mod tests {
             ("bench", Command::Bench(None)),
             ("bench sse", Command::Bench(Some("sse".into()))),
             ("bench cache-quality", Command::Bench(Some("cache_quality".into()))),
+            ("release", Command::Release(None)),
+            ("release --baseline v0.1.0", Command::Release(Some("v0.1.0".into()))),
             ("load", Command::Load(Vec::new())),
             ("load --rate 5 --help", Command::Load(vec!["--rate".into(), "5".into(), "--help".into()])),
             ("help", Command::Help),
@@ -194,7 +206,7 @@ mod tests {
         assert_eq!(
             error,
             "--without firefox: there is no such provision; there are curl, python, chromium, nginx, haproxy, model, onnx, \
-             fow-cache, wordnet, faiss, litellm, portkey, cargo-deny"
+             fow-cache, wordnet, faiss, litellm, portkey, cargo-deny, semver-checks"
         );
     }
 
@@ -207,6 +219,8 @@ mod tests {
             ("bench sse limiter", "unexpected argument limiter"),
             ("test --verbose", "unknown option --verbose"),
             ("test --without", "--without needs a NAME"),
+            ("release --baseline", "--baseline needs a REVISION"),
+            ("test --baseline v0.1.0", "unknown option --baseline"),
         ] {
             assert_eq!(parse(line).unwrap_err(), error, "{line}");
         }

@@ -1,7 +1,7 @@
 use std::{fs, path::Path};
 
 use crate::{
-    provision::{Provision, cargo_deny},
+    provision::{Provision, cargo_tool},
     workspace::{self, Workspace},
 };
 
@@ -26,7 +26,7 @@ pub(crate) fn run(workspace: &Workspace, provisions: &[Provision]) -> Result<(),
     let mut doc = cargo(&format!("doc {crates} --no-deps"));
     workspace::run(doc.env("RUSTDOCFLAGS", "-D warnings"))?;
     if provisions.contains(&Provision::CargoDeny) {
-        let program = cargo_deny::program(workspace).ok_or("cargo-deny is gone")?;
+        let program = cargo_tool::DENY.program(workspace).ok_or("cargo-deny is gone")?;
         workspace::run(
             workspace.command(program).args(["--locked", "check", "bans", "licenses", "sources"]),
         )?;

@@ -14,6 +14,7 @@ mod demo;
 mod lint;
 mod load;
 mod provision;
+mod release;
 mod servers;
 mod soak;
 mod test;
@@ -58,6 +59,7 @@ fn run(args: &Args) -> Result<(), String> {
         Command::Test => test::run(&workspace, &provisions),
         Command::Load(args) => load::run(&workspace, args),
         Command::Lint => lint::run(&workspace, &provisions),
+        Command::Release(baseline) => release::run(&workspace, &provisions, baseline.as_deref()),
         Command::Bench(name) => bench::run(&workspace, name.as_deref(), &args.left_out().collect::<Vec<_>>()),
     }
 }

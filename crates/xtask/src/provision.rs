@@ -2,7 +2,7 @@ use std::path::Path;
 
 use crate::workspace::{Workspace, which};
 
-pub(crate) mod cargo_deny;
+pub(crate) mod cargo_tool;
 mod debian;
 mod fow_cache;
 pub(crate) mod model;
@@ -26,10 +26,11 @@ pub(crate) enum Provision {
     LiteLlm,
     Portkey,
     CargoDeny,
+    SemverChecks,
 }
 
 impl Provision {
-    pub(crate) const ALL: [Self; 13] = [
+    pub(crate) const ALL: [Self; 14] = [
         Self::Curl,
         Self::Python,
         Self::Chromium,
@@ -43,6 +44,7 @@ impl Provision {
         Self::LiteLlm,
         Self::Portkey,
         Self::CargoDeny,
+        Self::SemverChecks,
     ];
 
     pub(crate) fn named(name: &str) -> Result<Self, String> {
@@ -67,6 +69,7 @@ impl Provision {
             Self::LiteLlm => "litellm",
             Self::Portkey => "portkey",
             Self::CargoDeny => "cargo-deny",
+            Self::SemverChecks => "semver-checks",
         }
     }
 
@@ -84,7 +87,8 @@ impl Provision {
             | Self::Faiss
             | Self::LiteLlm
             | Self::Portkey
-            | Self::CargoDeny => &[],
+            | Self::CargoDeny
+            | Self::SemverChecks => &[],
         }
     }
 
@@ -97,6 +101,7 @@ impl Provision {
             [] if self == Self::WordNet => "benches/index.rs had no texts".into(),
             [] if self == Self::Faiss => "benches/index.rs did not measure faiss".into(),
             [] if matches!(self, Self::LiteLlm | Self::Portkey) => "benches/gateway.rs ran without it".into(),
+            [] if self == Self::SemverChecks => "nothing was compared with the release before".into(),
             [] => "bans, licenses and sources were not checked".into(),
             [one] => format!("tests/{one}.rs was not run"),
             more => format!("tests/{{{}}}.rs were not run", more.join(",")),
@@ -127,7 +132,8 @@ impl Provision {
             Self::Faiss => python::FAISS.is_here(workspace),
             Self::LiteLlm => python::LITELLM.is_here(workspace),
             Self::Portkey => portkey::is_here(workspace),
-            Self::CargoDeny => cargo_deny::program(workspace).is_some(),
+            Self::CargoDeny => cargo_tool::DENY.program(workspace).is_some(),
+            Self::SemverChecks => cargo_tool::SEMVER_CHECKS.program(workspace).is_some(),
         }
     }
 
@@ -145,7 +151,8 @@ impl Provision {
             Self::Faiss => python::FAISS.install(workspace),
             Self::LiteLlm => python::LITELLM.install(workspace),
             Self::Portkey => portkey::install(workspace),
-            Self::CargoDeny => cargo_deny::install(workspace),
+            Self::CargoDeny => cargo_tool::DENY.install(workspace),
+            Self::SemverChecks => cargo_tool::SEMVER_CHECKS.install(workspace),
         }
     }
 }
