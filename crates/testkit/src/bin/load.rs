@@ -1,10 +1,11 @@
 //! An open-loop load as a program.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program speaks to its user")]
 
-use std::{process::ExitCode, str::FromStr, time::Duration};
+use std::{process::ExitCode, time::Duration};
 
 use dashpot_testkit::load::{End, Load, Mix};
 use indicatif::{ProgressBar, ProgressStyle};
+use lexopt::prelude::*;
 
 const HELP: &str = "\
 Sends requests at a rate, whatever becomes of them, and reports how long their answers took.
@@ -53,7 +54,7 @@ async fn main() -> ExitCode {
 }
 
 /// `None`: help is asked for.
-fn parse(mut args: impl Iterator<Item = String>) -> Result<Option<Load>, String> {
+fn parse(args: impl IntoIterator<Item = String>) -> Result<Option<Load>, lexopt::Error> {
     let mut load = Load {
         url: "http://127.0.0.1:8080".into(),
         rate: 50.0,
@@ -63,66 +64,49 @@ fn parse(mut args: impl Iterator<Item = String>) -> Result<Option<Load>, String>
         retries: 0,
         surges: Vec::new(),
     };
-    while let Some(flag) = args.next() {
-        if flag == "--help" || flag == "-h" {
-            return Ok(None);
-        }
-        let (flag, value) = match flag.split_once('=') {
-            Some((flag, value)) => (flag.to_owned(), Some(value.to_owned())),
-            None => (flag, args.next()),
-        };
-        let value = value.ok_or_else(|| format!("{flag} needs a value"));
-        match flag.as_str() {
-            "--url" => {
-                let url = value?;
-                let is_one = url.parse::<http::Uri>().is_ok_and(|url| url.scheme_str() == Some("http"));
-                if !is_one {
-                    return Err(format!("--url: not an http:// address: {url:?}"));
-                }
-                url.trim_end_matches('/').clone_into(&mut load.url);
-            }
-            "--rate" => load.rate = positive(&flag, &value?)?,
-            "--seconds" => load.time = seconds(&flag, &value?)?,
-            "--patience" => load.patience = seconds(&flag, &value?)?,
-            "--streams" => load.mix.streams = share(&flag, &value?)?,
-            "--messages" => load.mix.messages = share(&flag, &value?)?,
-            "--repeated" => load.mix.repeated = share(&flag, &value?)?,
-            "--tenants" => load.mix.tenants = read(&flag, &value?)?,
-            "--retries" => load.retries = read(&flag, &value?)?,
-            "--seed" => load.mix.seed = read(&flag, &value?)?,
-            _ => return Err(format!("no such flag: {flag}")),
+    let mut args = lexopt::Parser::from_args(args);
+    while let Some(arg) = args.next()? {
+        match arg {
+            Short('h') | Long("help") => return Ok(None),
+            Long("url") => load.url = args.value()?.parse_with(url)?,
+            Long("rate") => load.rate = args.value()?.parse_with(positive)?,
+            Long("seconds") => load.time = args.value()?.parse_with(seconds)?,
+            Long("patience") => load.patience = args.value()?.parse_with(seconds)?,
+            Long("streams") => load.mix.streams = args.value()?.parse_with(share)?,
+            Long("messages") => load.mix.messages = args.value()?.parse_with(share)?,
+            Long("repeated") => load.mix.repeated = args.value()?.parse_with(share)?,
+            Long("tenants") => load.mix.tenants = args.value()?.parse()?,
+            Long("retries") => load.retries = args.value()?.parse()?,
+            Long("seed") => load.mix.seed = args.value()?.parse()?,
+            _ => return Err(arg.unexpected()),
         }
     }
     Ok(Some(load))
 }
 
-fn read<T: FromStr>(flag: &str, value: &str) -> Result<T, String> {
-    value.parse().map_err(|_| format!("{flag}: not a valid value: {value:?}"))
+fn url(value: &str) -> Result<String, &'static str> {
+    let is_one = value.parse::<http::Uri>().is_ok_and(|url| url.scheme_str() == Some("http"));
+    if is_one { Ok(value.trim_end_matches('/').to_owned()) } else { Err("not an http:// address") }
 }
 
-fn positive(flag: &str, value: &str) -> Result<f64, String> {
-    let number: f64 = read(flag, value)?;
-    if number > 0.0 && number <= 1e6 {
-        Ok(number)
-    } else {
-        Err(format!("{flag}: not a valid value: {value:?}"))
-    }
+fn positive(value: &str) -> Result<f64, &'static str> {
+    let number = value.parse().ok().filter(|number| (f64::MIN_POSITIVE..=1e6).contains(number));
+    number.ok_or("not more than 0 and at most a million")
 }
 
-fn seconds(flag: &str, value: &str) -> Result<Duration, String> {
-    positive(flag, value).map(Duration::from_secs_f64)
+fn seconds(value: &str) -> Result<Duration, &'static str> {
+    positive(value).map(Duration::from_secs_f64)
 }
 
-fn share(flag: &str, value: &str) -> Result<f64, String> {
-    let share: f64 = read(flag, value)?;
-    if (0.0..=1.0).contains(&share) { Ok(share) } else { Err(format!("{flag}: not from 0 to 1: {value:?}")) }
+fn share(value: &str) -> Result<f64, &'static str> {
+    value.parse().ok().filter(|share| (0.0..=1.0).contains(share)).ok_or("not from 0 to 1")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn flags(text: &str) -> Result<Option<Load>, String> {
+    fn flags(text: &str) -> Result<Option<Load>, lexopt::Error> {
         parse(text.split_whitespace().map(String::from))
     }
 

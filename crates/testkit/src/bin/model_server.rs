@@ -1,9 +1,10 @@
 //! The simulated model server as a program.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program speaks to its user")]
 
-use std::{process::ExitCode, str::FromStr, time::Duration};
+use std::{process::ExitCode, time::Duration};
 
 use dashpot_testkit::model_server::{ColdStart, Config, Distribution, ModelServer};
+use lexopt::prelude::*;
 use tokio::signal::unix::{SignalKind, signal};
 
 const HELP: &str = "\
@@ -58,44 +59,36 @@ async fn main() -> ExitCode {
 }
 
 /// `None`: help is asked for.
-fn parse(mut args: impl Iterator<Item = String>) -> Result<Option<Config>, String> {
+fn parse(args: impl IntoIterator<Item = String>) -> Result<Option<Config>, lexopt::Error> {
     let mut config = Config { listen: ([127, 0, 0, 1], 8000).into(), ..Config::default() };
-    while let Some(flag) = args.next() {
-        if flag == "--help" || flag == "-h" {
-            return Ok(None);
-        }
-        let (flag, value) = match flag.split_once('=') {
-            Some((flag, value)) => (flag.to_owned(), Some(value.to_owned())),
-            None => (flag, args.next()),
-        };
-        let value = value.ok_or_else(|| format!("{flag} needs a value"));
-        match flag.as_str() {
-            "--listen" => config.listen = read(&flag, &value?)?,
-            "--seed" => config.seed = read(&flag, &value?)?,
-            "--ttft-ms" => config.ttft_ms = Distribution::Constant(read(&flag, &value?)?),
-            "--gap-ms" => config.gap_ms = Distribution::Constant(read(&flag, &value?)?),
-            "--tokens" => config.output_tokens = Distribution::Constant(read::<u32>(&flag, &value?)?.into()),
-            "--concurrency" => config.concurrency = Some(read(&flag, &value?)?),
-            "--cold-start-ms" => {
-                let load = Duration::from_millis(read(&flag, &value?)?);
+    let mut args = lexopt::Parser::from_args(args);
+    while let Some(arg) = args.next()? {
+        match arg {
+            Short('h') | Long("help") => return Ok(None),
+            Long("listen") => config.listen = args.value()?.parse()?,
+            Long("seed") => config.seed = args.value()?.parse()?,
+            Long("ttft-ms") => config.ttft_ms = Distribution::Constant(args.value()?.parse()?),
+            Long("gap-ms") => config.gap_ms = Distribution::Constant(args.value()?.parse()?),
+            Long("tokens") => {
+                config.output_tokens = Distribution::Constant(args.value()?.parse::<u32>()?.into());
+            }
+            Long("concurrency") => config.concurrency = Some(args.value()?.parse()?),
+            Long("cold-start-ms") => {
+                let load = Duration::from_millis(args.value()?.parse()?);
                 config.cold_start = Some(ColdStart { load, idle: None, reject: false });
             }
-            "--time-scale" => config.time_scale = read(&flag, &value?)?,
-            _ => return Err(format!("no such flag: {flag}")),
+            Long("time-scale") => config.time_scale = args.value()?.parse()?,
+            _ => return Err(arg.unexpected()),
         }
     }
     Ok(Some(config))
-}
-
-fn read<T: FromStr>(flag: &str, value: &str) -> Result<T, String> {
-    value.parse().map_err(|_| format!("{flag}: not a valid value: {value:?}"))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn flags(text: &str) -> Result<Option<Config>, String> {
+    fn flags(text: &str) -> Result<Option<Config>, lexopt::Error> {
         parse(text.split_whitespace().map(String::from))
     }
 
@@ -114,12 +107,12 @@ mod tests {
     #[test]
     fn a_wrong_flag_is_named() {
         for (text, what) in [
-            ("--sede 1", "no such flag: --sede"),
-            ("--seed", "--seed needs a value"),
-            ("--seed x", "--seed: not a valid value: \"x\""),
-            ("extra", "no such flag: extra"),
+            ("--sede 1", "invalid option '--sede'"),
+            ("--seed", "missing argument for option '--seed'"),
+            ("--seed x", "cannot parse argument \"x\": invalid digit found in string"),
+            ("extra", "unexpected argument \"extra\""),
         ] {
-            assert_eq!(flags(text).unwrap_err(), what);
+            assert_eq!(flags(text).unwrap_err().to_string(), what);
         }
     }
 }
