@@ -5,7 +5,7 @@ mod support;
 use std::{net::TcpListener, path::Path, process::Command, time::Duration};
 
 use bytes::Bytes;
-use dashpot_testkit::model_server::{ColdStart, Config, ModelServer};
+use dashpot_testkit::model_server::{ColdStart, Config, Distribution, ModelServer};
 use futures_util::future::join_all;
 use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
@@ -147,14 +147,19 @@ async fn a_model_server_of_others_that_unloads_its_model_is_primed_again() {
             idle: Some(Duration::from_millis(300)),
             reject: true,
         }),
-        ..Config::instant()
+        // Time has to pass for it to load.
+        ttft_ms: Distribution::Constant(5.0),
+        gap_ms: Distribution::Constant(1.0),
+        output_tokens: Distribution::Constant(5.0),
+        ..Config::default()
     })
     .expect("it starts");
     let variables = [("DASHPOT_GATEWAY_WARM__SERVER", "openai"), ("DASHPOT_GATEWAY_WARM__MODEL", "m")];
     let gateway = Gateway::with(&model.url(), &variables);
-    for _ in 0..2 {
+    for times in 1..=2 {
         let answers = join_all((0..5).map(|_| status(&gateway))).await;
         assert!(answers.iter().all(|&status| status == StatusCode::OK), "{answers:?}");
+        assert_eq!(gateway.metric(r#"gateway_warm_starts_total{start="worked"}"#), times);
         // It unloads.
         tokio::time::sleep(Duration::from_millis(600)).await;
     }

@@ -1,7 +1,7 @@
 use std::{error::Error, io};
 
 use dashpot_core::Rejection;
-use http::{Response, StatusCode};
+use http::{Response, StatusCode, Version};
 
 /// Tells whether an answer shows that its upstream is not there any more, and has to be started again.
 ///
@@ -20,7 +20,11 @@ where
     }
 }
 
-/// The default: 503, unless a layer of ours has said so, and a [refused](is_refused) connection.
+/// Of the codes of gRPC.
+const UNAVAILABLE: &str = "14";
+
+/// The default: 503 and gRPC's `UNAVAILABLE` in place of an answer, unless a layer of ours has said so, and a
+/// [refused](is_refused) connection.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct HttpIsCold;
 
@@ -29,8 +33,11 @@ impl<B, E: Error + 'static> IsCold<Response<B>, E> for HttpIsCold {
     fn is_cold(&self, answer: Result<&Response<B>, &E>) -> bool {
         match answer {
             Ok(response) => {
-                response.status() == StatusCode::SERVICE_UNAVAILABLE
-                    && response.extensions().get::<Rejection>().is_none()
+                let is_unavailable = response.status() == StatusCode::SERVICE_UNAVAILABLE
+                    // The status is among the headers only of an answer without any message. And all gRPC is HTTP/2.
+                    || response.version() == Version::HTTP_2
+                        && response.headers().get("grpc-status").is_some_and(|status| status == UNAVAILABLE);
+                is_unavailable && response.extensions().get::<Rejection>().is_none()
             }
             Err(error) => is_refused(error),
         }
@@ -42,10 +49,16 @@ impl<B, E: Error + 'static> IsCold<Response<B>, E> for HttpIsCold {
 pub fn is_refused(error: &(dyn Error + 'static)) -> bool {
     let mut next = Some(error);
     while let Some(error) = next {
-        let kind = error.downcast_ref().map(io::Error::kind);
-        // Without its file a Unix socket cannot even refuse.
-        if matches!(kind, Some(io::ErrorKind::ConnectionRefused | io::ErrorKind::NotFound)) {
-            return true;
+        if let Some(error) = error.downcast_ref::<io::Error>() {
+            let is_refused = match error.kind() {
+                io::ErrorKind::ConnectionRefused => true,
+                // Without its file a Unix socket cannot even refuse. What is not the system's word is about something else.
+                io::ErrorKind::NotFound => error.raw_os_error().is_some(),
+                _ => false,
+            };
+            if is_refused {
+                return true;
+            }
         }
         next = error.source();
     }
@@ -80,10 +93,20 @@ mod tests {
         assert!(is_cold(&client(io::ErrorKind::ConnectionRefused)));
         assert!(!is_cold(&client(io::ErrorKind::ConnectionReset)), "bytes may have been sent");
 
+        let missing = std::fs::File::open("/no/such/socket").unwrap_err();
+        assert!(is_cold(&Client(missing)) && !is_cold(&client(io::ErrorKind::NotFound)));
+
         let answers = |response: Response<()>| HttpIsCold.is_cold(Ok::<_, &Client>(&response));
         let status = |status| Response::builder().status(status).body(()).unwrap();
         assert!(answers(status(503)));
         assert!(!answers(status(500)) && !answers(status(200)));
         assert!(!answers(Rejection::new("limit", "full").problem().map(drop)));
+
+        let grpc = |status| {
+            Response::builder().version(Version::HTTP_2).header("grpc-status", status).body(()).unwrap()
+        };
+        assert!(answers(grpc("14")));
+        assert!(!answers(grpc("0")) && !answers(grpc("8")));
+        assert!(!answers(Rejection::new("limit", "full").grpc()));
     }
 }

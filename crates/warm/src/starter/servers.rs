@@ -109,12 +109,19 @@ fn name(key: &str, otherwise: &str) -> String {
 /// The model's name as a segment of a path; those who name models like folders mean several.
 fn segment(model: &str) -> String {
     let mut path = String::new();
-    for byte in model.bytes() {
-        match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'/' => {
-                path.push(byte.into());
+    for (index, name) in model.split('/').enumerate() {
+        if index > 0 {
+            path.push('/');
+        }
+        for byte in name.bytes() {
+            match byte {
+                b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => path.push(byte.into()),
+                byte => write!(path, "%{byte:02X}").expect("a string takes all"),
             }
-            byte => write!(path, "%{byte:02X}").expect("a string takes all"),
+        }
+        // Steps to other folders even if they are escaped. With a space it is a name, which no model has.
+        if matches!(name, "." | "..") {
+            path.push_str("%20");
         }
     }
     path
@@ -129,6 +136,7 @@ mod tests {
         assert_eq!(name("", "llama3:8b"), r#""llama3:8b""#);
         assert_eq!(name("a\"\\\n", "x"), r#""a\"\\\u000a""#);
         assert_eq!(segment("org/llama 3:8b?"), "org/llama%203%3A8b%3F");
+        assert_eq!(segment("../a/./..b"), "..%20/a/.%20/..b");
         assert_eq!(address("http://host:1/", "/a"), "http://host:1/a");
         assert_eq!(
             get(&address("http://host:1", "/"), "/upstream/m/health").uri(),
