@@ -8,6 +8,8 @@ pub mod conformance;
 #[cfg(feature = "load")]
 pub mod load;
 pub mod model_server;
+#[cfg(feature = "servers")]
+pub mod servers;
 pub mod simulation;
 pub mod strict;
 mod trigger;

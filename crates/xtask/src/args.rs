@@ -15,11 +15,12 @@ usage: cargo xtask COMMAND [--without NAME]...
                 used the version of that revision, by default the newest tag
   setup         install what test and lint need, and nothing else
 
-  --without NAME  leave out curl, python, chromium, nginx, haproxy, model, onnx, fow-cache, wordnet, faiss,
-                  litellm, portkey, cargo-deny or semver-checks, and what needs it";
+  --without NAME  leave out curl, python, chromium, nginx, haproxy, model, onnx, redis, redisearch,
+                  postgres, fow-cache, wordnet, faiss, litellm, portkey, cargo-deny or semver-checks,
+                  and what needs it";
 
 /// What the tests need.
-const TESTS: [Provision; 7] = [
+const TESTS: [Provision; 10] = [
     Provision::Curl,
     Provision::Python,
     Provision::Chromium,
@@ -27,13 +28,22 @@ const TESTS: [Provision; 7] = [
     Provision::HaProxy,
     Provision::Model,
     Provision::Onnx,
+    Provision::Redis,
+    Provision::RediSearch,
+    Provision::Postgres,
 ];
 
 /// What tests and lints need.
-const SETUP: [Provision; 8] = {
-    let [curl, python, chromium, nginx, haproxy, model, onnx] = TESTS;
-    [curl, python, chromium, nginx, haproxy, model, onnx, Provision::CargoDeny]
+const SETUP: [Provision; 11] = {
+    let mut all = [Provision::CargoDeny; TESTS.len() + 1];
+    let (tests, _) = all.split_at_mut(TESTS.len());
+    tests.copy_from_slice(&TESTS);
+    all
 };
+
+/// What the stores' bench measures, and with what.
+const STORES: [Provision; 5] =
+    [Provision::Model, Provision::FowCache, Provision::WordNet, Provision::Redis, Provision::Postgres];
 
 /// Programs that the gateway is compared with.
 const PEERS: [Provision; 3] = [Provision::Nginx, Provision::LiteLlm, Provision::Portkey];
@@ -119,6 +129,7 @@ impl Args {
         match &self.command {
             Command::Bench(Some(name)) if name == "cache_quality" => &[Provision::Model, Provision::FowCache],
             Command::Bench(Some(name)) if name == "gateway" => &PEERS,
+            Command::Bench(Some(name)) if name == "stores" => &STORES,
             Command::Bench(Some(name)) if name == "index" => {
                 &[Provision::Model, Provision::FowCache, Provision::WordNet, Provision::Faiss]
             }
@@ -168,7 +179,10 @@ mod tests {
         let args = parse("--without chromium test --without curl").unwrap();
         assert_eq!(
             args.provisions().collect::<Vec<_>>(),
-            [Provision::Python, Provision::Nginx, Provision::HaProxy, Provision::Model, Provision::Onnx]
+            TESTS
+                .into_iter()
+                .filter(|&other| ![Provision::Curl, Provision::Chromium].contains(&other))
+                .collect::<Vec<_>>()
         );
         assert_eq!(args.left_out().collect::<Vec<_>>(), [Provision::Curl, Provision::Chromium]);
     }
@@ -206,7 +220,7 @@ mod tests {
         assert_eq!(
             error,
             "--without firefox: there is no such provision; there are curl, python, chromium, nginx, haproxy, model, onnx, \
-             fow-cache, wordnet, faiss, litellm, portkey, cargo-deny, semver-checks"
+             redis, redisearch, postgres, fow-cache, wordnet, faiss, litellm, portkey, cargo-deny, semver-checks"
         );
     }
 

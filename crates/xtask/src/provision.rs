@@ -8,7 +8,10 @@ mod fow_cache;
 pub(crate) mod model;
 pub(crate) mod onnx;
 mod portkey;
+pub(crate) mod postgres;
 pub(crate) mod python;
+pub(crate) mod redis;
+mod wheels;
 
 /// Something a command needs that cargo does not bring.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,6 +23,9 @@ pub(crate) enum Provision {
     HaProxy,
     Model,
     Onnx,
+    Redis,
+    RediSearch,
+    Postgres,
     FowCache,
     WordNet,
     Faiss,
@@ -30,7 +36,7 @@ pub(crate) enum Provision {
 }
 
 impl Provision {
-    pub(crate) const ALL: [Self; 14] = [
+    pub(crate) const ALL: [Self; 17] = [
         Self::Curl,
         Self::Python,
         Self::Chromium,
@@ -38,6 +44,9 @@ impl Provision {
         Self::HaProxy,
         Self::Model,
         Self::Onnx,
+        Self::Redis,
+        Self::RediSearch,
+        Self::Postgres,
         Self::FowCache,
         Self::WordNet,
         Self::Faiss,
@@ -63,6 +72,9 @@ impl Provision {
             Self::HaProxy => "haproxy",
             Self::Model => "model",
             Self::Onnx => "onnx",
+            Self::Redis => "redis",
+            Self::RediSearch => "redisearch",
+            Self::Postgres => "postgres",
             Self::FowCache => "fow-cache",
             Self::WordNet => "wordnet",
             Self::Faiss => "faiss",
@@ -82,6 +94,9 @@ impl Provision {
             Self::Nginx | Self::HaProxy => &["proxies"],
             Self::Model => &["minilm", "onnx"],
             Self::Onnx => &["onnx"],
+            Self::Redis => &["servers"],
+            Self::RediSearch => &["servers"],
+            Self::Postgres => &["servers"],
             Self::FowCache
             | Self::WordNet
             | Self::Faiss
@@ -127,6 +142,9 @@ impl Provision {
             Self::HaProxy => server("haproxy"),
             Self::Model => model::is_here(workspace),
             Self::Onnx => onnx::is_here(workspace),
+            Self::Redis => redis::is_here(workspace),
+            Self::RediSearch => redis::is_module_here(workspace),
+            Self::Postgres => postgres::is_here(workspace),
             Self::FowCache => fow_cache::is_here(workspace),
             Self::WordNet => Path::new("/usr/share/wordnet/data.noun").is_file(),
             Self::Faiss => python::FAISS.is_here(workspace),
@@ -146,6 +164,9 @@ impl Provision {
             Self::HaProxy => debian::install(&["haproxy"]),
             Self::Model => model::install(workspace),
             Self::Onnx => onnx::install(workspace),
+            Self::Redis => redis::install(workspace),
+            Self::RediSearch => redis::install_module(workspace),
+            Self::Postgres => postgres::install(workspace),
             Self::FowCache => fow_cache::install(workspace),
             Self::WordNet => debian::install(&["wordnet-base"]),
             Self::Faiss => python::FAISS.install(workspace),

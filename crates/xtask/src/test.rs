@@ -1,5 +1,5 @@
 use crate::{
-    provision::{Provision, model, onnx, python},
+    provision::{Provision, model, onnx, postgres, python, redis},
     workspace::{self, Workspace, output},
 };
 
@@ -7,7 +7,7 @@ use crate::{
 pub(crate) fn run(workspace: &Workspace, provisions: &[Provision]) -> Result<(), String> {
     // The features must be the same in every step, or dependencies are built again in between. Those that tests need
     // and no dev-dependency turns on stand here; `peers` are for the benches.
-    let features = "dashpot-embed/ort,dashpot-testkit/alloc,dashpot-testkit/load";
+    let features = "dashpot-embed/ort,dashpot-testkit/alloc,dashpot-testkit/load,dashpot-testkit/servers";
     let cargo = |command: &[&str]| {
         let mut cargo = workspace.cargo();
         cargo.args(command).args(["--locked", "--workspace", "--features", features]);
@@ -27,7 +27,10 @@ pub(crate) fn run(workspace: &Workspace, provisions: &[Provision]) -> Result<(),
     tests.env("DASHPOT_EXAMPLES", workspace.target.join("debug/examples"));
     tests.env("DASHPOT_MINILM", model::folder(workspace));
     tests.env("DASHPOT_ONNX", onnx::folder(workspace));
+    tests.env("DASHPOT_POSTGRES", postgres::folder(workspace));
     tests.env("DASHPOT_PYTHON", python::TESTS.interpreter(workspace));
+    tests.env("DASHPOT_REDIS", redis::folder(workspace));
+    tests.env("DASHPOT_REDISEARCH", redis::module_folder(workspace));
     workspace::run(&mut tests)?;
 
     workspace::run(cargo(&["test"]).arg("--doc"))
