@@ -4,11 +4,11 @@
 //! each of them at the same time before model servers of the testkit, whose times are half as long as a hosted model's:
 //!
 //! * bare: a reverse proxy of a few lines of axum;
-//! * gateway: the gateway as a process of its own, with `benches/chaos/gateway.toml`;
-//! * with breaker: the same with the breaker as it is by default, which that file puts out of the way;
+//! * gateway: the gateway as a process of its own, with `benches/chaos/gateway.toml`: its limit and its breaker as they are by default;
 //! * with warm: the same, told that the model server is one that may have to be waited for.
 //!
-//! `cargo bench --bench chaos -- flapping` runs those whose name has that in it, and `-- /bare` one side.
+//! `cargo bench --bench chaos -- flapping` runs those whose name has that in it, and `-- /bare` one side. The variable
+//! `CHAOS_SCENARIOS` names another folder.
 //!
 //! Users come at random times at a set rate, whether or not those before were answered. They leave when there is no first
 //! token (of a whole answer: not all of it) after `patience_ms`, and do what the official SDKs do: they ask again, twice at
@@ -50,24 +50,15 @@ enum Between {
 }
 
 /// Its name, and what is set beside [`GATEWAY`]; the first is the bare proxy.
-const SIDES: [(&str, &[(&str, &str)]); 4] = [
+const SIDES: [(&str, &[(&str, &str)]); 3] = [
     ("bare", &[]),
     ("gateway", &[]),
-    // As it is by default.
-    (
-        "with breaker",
-        &[
-            ("DASHPOT_GATEWAY_BREAKER__CONSECUTIVE_FAILURES", "5"),
-            ("DASHPOT_GATEWAY_BREAKER__MIN_CALLS", "20"),
-        ],
-    ),
     (
         "with warm",
         &[
             ("DASHPOT_GATEWAY_WARM__SERVER", "openai"),
             ("DASHPOT_GATEWAY_WARM__MODEL", "demo"),
             ("DASHPOT_GATEWAY_WARM__KEEP", "always"),
-            ("DASHPOT_GATEWAY_WARM__MAX_WAIT_MS", "2500"),
         ],
     ),
 ];
@@ -120,7 +111,7 @@ async fn run(scenario: &Scenario, name: &str, variables: &[(&str, &str)]) -> Tal
         url: between.url().to_owned(),
         rate: scenario.load.rate,
         time: WARM_UP + Duration::from_secs_f64(scenario.seconds),
-        mix: Mix::default(),
+        mix: Mix { seed: scenario.load.seed, ..Mix::default() },
         patience: Duration::from_millis(scenario.load.patience_ms),
         retries: scenario.load.retries,
         surges: scenario.surges(),

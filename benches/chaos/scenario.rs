@@ -26,6 +26,8 @@ pub(crate) struct Scenario {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Users {
+    /// Where what they ask comes from, and when.
+    pub(crate) seed: u64,
     /// So many a second.
     pub(crate) rate: f64,
     pub(crate) patience_ms: u64,
@@ -35,7 +37,7 @@ pub(crate) struct Users {
 
 impl Default for Users {
     fn default() -> Self {
-        Self { rate: 40.0, patience_ms: 2500, silence_ms: 1000, retries: 2 }
+        Self { seed: 0, rate: 40.0, patience_ms: 2500, silence_ms: 1000, retries: 2 }
     }
 }
 
@@ -91,9 +93,10 @@ pub(crate) struct Cold {
 }
 
 impl Scenario {
-    /// Those of the folder, by name.
+    /// Those of the folder, or of the one that is named, by name.
     pub(crate) fn all() -> Vec<Self> {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/chaos/scenarios");
+        let own = || Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/chaos/scenarios");
+        let folder = std::env::var_os("CHAOS_SCENARIOS").map_or_else(own, Into::into);
         let files = fs::read_dir(folder).expect("the scenarios are there");
         let mut files: Vec<_> = files.map(|file| file.expect("it is readable").path()).collect();
         files.sort();

@@ -28,6 +28,9 @@ pub(crate) fn layer(config: &config::Breaker, seen: &Arc<Seen>) -> BreakerLayer 
     if let Some(bound) = config.slow_first_token() {
         layer = layer.slow_ratio(Slow::Than(bound), config.slow_ratio);
     }
+    if config.max_held > 0 {
+        layer = layer.hold(config.max_held, config.hold());
+    }
     if config.by_credential {
         // By hash: tokens that are signed are longer than a key may be, and none is to be kept. Of 128 bits, and other ones
         // in each process: no two are the same, by chance or by intent.
@@ -54,5 +57,7 @@ pub(crate) fn publish(layer: &BreakerLayer, upstream: &[Label]) {
             .set(count as f64);
     }
     let open_for = all.iter().filter_map(|stats| stats.open_for).max().unwrap_or(Duration::ZERO);
+    let held: usize = all.iter().map(|stats| stats.held).sum();
+    gauge!("gateway_breaker_held", upstream.to_vec()).set(held as f64);
     gauge!("gateway_breaker_open_seconds", upstream.to_vec()).set(open_for);
 }

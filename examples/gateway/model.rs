@@ -1,4 +1,4 @@
-//! What only requests that a model has to work on pass: they wait until it is warm, and then pass the limit and the breaker.
+//! What only requests that a model has to work on pass: they wait until it is warm, and then pass the breaker and the limit.
 
 use std::{
     convert::Infallible,
@@ -23,7 +23,8 @@ type Inner = BoxCloneSyncService<Request<Body>, Response<Body>, Infallible>;
 /// Whoever waits for a start waits outermost: they hold no slot, their wait is no slowness of the upstream, and one who
 /// leaves meanwhile no failure of it.
 ///
-/// The breaker is within the limit: what it refuses takes a slot for no time, and teaches the limit nothing.
+/// The breaker is around the limit: whoever it holds until the upstream is back holds no slot, and what the limit refuses is no
+/// failure of the upstream.
 #[derive(Clone, Debug)]
 pub(crate) struct ModelLayer {
     pub(crate) warm: Option<warm::Models>,
@@ -40,7 +41,7 @@ where
     type Service = Model;
 
     fn layer(&self, inner: S) -> Model {
-        let guarded = ServiceBuilder::new().layer(&self.limit).layer(&self.breaker).service(inner.clone());
+        let guarded = ServiceBuilder::new().layer(&self.breaker).layer(&self.limit).service(inner.clone());
         let warmed = self.warm.as_ref().map(|models| {
             let warmed = ServiceBuilder::new()
                 .map_response(|response: Response<_>| response.map(Body::new))

@@ -13,7 +13,8 @@ use http_body::Body;
 use tokio::sync::Notify;
 
 use crate::{
-    BreakerState, Call, Observer, Reason, Transition,
+    BreakerState, Call, Observer, Reason, Stats, Transition,
+    atomic::{AtomicUsize, Ordering::Relaxed},
     machine::{Machine, Refused},
     permit::{Permit, now},
     rules::Rules,
@@ -80,6 +81,10 @@ pub(crate) struct One {
     observer: Option<Arc<dyn Observer>>,
     /// Wakes those who wait for an inner service that will not be called.
     pub(crate) opened: Arc<Notify>,
+    /// Wakes those who are held: one of them may go, or nobody knows.
+    pub(crate) changed: Arc<Notify>,
+    /// How many are held.
+    pub(crate) held: AtomicUsize,
 }
 
 impl One {
@@ -90,26 +95,33 @@ impl One {
             machine: Machine::new(rules.clone(), now(), seed),
             observer: plan.observer.clone(),
             opened: Arc::default(),
+            changed: Arc::default(),
+            held: AtomicUsize::new(0),
         })
     }
 
     #[inline]
-    pub(crate) fn admit(self: &Arc<Self>) -> Result<Permit, Rejection> {
+    pub(crate) fn admit(self: &Arc<Self>) -> Result<Permit, Refused> {
         let (decision, told) = self.machine.admit(now);
         // First, so that a probe's place is not lost if an observer panics.
         let permit = decision.map(|ticket| Permit::new(self.clone(), ticket));
         if told.is_some() {
             self.tell(told, None);
         }
-        permit.map_err(|refused| self.refuse(refused))
+        permit
     }
 
     pub(crate) fn unasked(self: &Arc<Self>) -> Option<Permit> {
         self.machine.unasked().map(|ticket| Permit::new(self.clone(), ticket))
     }
 
+    pub(crate) fn stats(&self, now: Instant) -> Stats {
+        Stats { held: self.held.load(Relaxed), ..self.machine.stats(now) }
+    }
+
     #[cold]
-    fn refuse(&self, Refused(after): Refused) -> Rejection {
+    pub(crate) fn refuse(&self, Refused { after, .. }: Refused) -> Rejection {
+        self.machine.refuse();
         self.tell_call(Call::NotPermitted);
         let rejection = Rejection::new("breaker", "the upstream fails, and is not called for a while");
         match after {
@@ -141,6 +153,7 @@ impl One {
         } else {
             tracing::info!(from, to = to_name, %reason, attempt, "a breaker changed");
         }
+        self.changed.notify_waiters();
         if let Some(observer) = &self.observer {
             observer.on_transition(&transition);
         }

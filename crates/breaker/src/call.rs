@@ -10,7 +10,7 @@ use pin_project_lite::pin_project;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use crate::{BreakerLayer, Handle, breakers::Breakers, permit::Permit, ready_call::ReadyCall};
+use crate::{BreakerLayer, Handle, breakers::Breakers, hold::Held, permit::Permit, ready_call::ReadyCall};
 
 /// Makes services that do not call what fails, whatever they speak.
 ///
@@ -76,12 +76,14 @@ where
     }
 
     fn call(&mut self, request: R) -> Self::Future {
-        let state = match self.breakers.default.admit() {
-            Ok(permit) => State::Admitted {
-                inner: ReadyCall::new(self.inner.clone(), request),
-                admitted: Some((permit, self.classify.clone())),
+        let one = &self.breakers.default;
+        let call = || (self.inner.clone(), self.classify.clone());
+        let state = match one.admit() {
+            Ok(permit) => State::admitted(permit, request, call()),
+            Err(refused) => match Held::new(one, refused, None) {
+                Some(held) => State::Held { held: Box::new(held), call: Some(Box::new((request, call()))) },
+                None => State::Refused { rejection: one.refuse(refused) },
             },
-            Err(rejection) => State::Refused { rejection },
         };
         CallFuture { state }
     }
@@ -110,7 +112,15 @@ pin_project! {
     {
         // The permit is gone once there is an answer.
         Admitted { #[pin] inner: ReadyCall<S, R>, admitted: Option<(Permit, C)> },
+        // What it becomes is gone once it has become that.
+        Held { held: Box<Held>, call: Option<Box<(R, (S, C))>> },
         Refused { rejection: Rejection },
+    }
+}
+
+impl<S: Service<R>, R, C> State<S, R, C> {
+    fn admitted(permit: Permit, request: R, (inner, classify): (S, C)) -> Self {
+        Self::Admitted { inner: ReadyCall::new(inner, request), admitted: Some((permit, classify)) }
     }
 }
 
@@ -122,23 +132,37 @@ where
     type Output = Result<S::Response, CallError<S::Error>>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        match self.project().state.project() {
-            StateProjection::Admitted { inner, admitted } => {
-                let answer = inner.poll(cx);
-                if let (Poll::Pending, Some((permit, _))) = (&answer, &mut *admitted) {
-                    permit.pending();
+        let mut this = self.project();
+        loop {
+            let next = match this.state.as_mut().project() {
+                StateProjection::Admitted { inner, admitted } => {
+                    let answer = inner.poll(cx);
+                    if let (Poll::Pending, Some((permit, _))) = (&answer, &mut *admitted) {
+                        permit.pending();
+                    }
+                    let answer = ready!(answer);
+                    let (mut permit, classify) = admitted.take().expect("not polled after it is ready");
+                    let outcome = match &answer {
+                        Ok(response) => classify.response(response).unwrap_or(Outcome::Success),
+                        Err(error) => classify.error(error),
+                    };
+                    permit.first();
+                    permit.end(outcome);
+                    return Poll::Ready(answer.map_err(CallError::Inner));
                 }
-                let answer = ready!(answer);
-                let (mut permit, classify) = admitted.take().expect("not polled after it is ready");
-                let outcome = match &answer {
-                    Ok(response) => classify.response(response).unwrap_or(Outcome::Success),
-                    Err(error) => classify.error(error),
-                };
-                permit.first();
-                permit.end(outcome);
-                Poll::Ready(answer.map_err(CallError::Inner))
-            }
-            StateProjection::Refused { rejection } => Poll::Ready(Err(CallError::Refused(*rejection))),
+                StateProjection::Held { held, call } => {
+                    let decided = ready!(held.poll(cx));
+                    let (request, call) = *call.take().expect("it becomes something else at once");
+                    match decided {
+                        Ok(permit) => State::admitted(permit, request, call),
+                        Err(rejection) => State::Refused { rejection },
+                    }
+                }
+                StateProjection::Refused { rejection } => {
+                    return Poll::Ready(Err(CallError::Refused(*rejection)));
+                }
+            };
+            this.state.set(next);
         }
     }
 }

@@ -30,6 +30,9 @@ impl<C> Guard for Held<C> {
                 || self.verdict.report().is_none_or(|report| report.first_content().is_some());
             if is_content {
                 self.permit.first();
+                if self.verdict.is_stream() && self.verdict.stated().is_none() {
+                    self.permit.streams();
+                }
             }
         }
     }

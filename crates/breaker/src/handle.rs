@@ -10,7 +10,7 @@ impl Handle {
     /// The breaker at this moment.
     #[must_use]
     pub fn stats(&self) -> Stats {
-        self.0.machine.stats(now())
+        self.0.stats(now())
     }
 
     /// Refuses all, until another word.

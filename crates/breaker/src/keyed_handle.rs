@@ -31,6 +31,6 @@ impl KeyedHandle {
     pub fn stats(&self) -> Vec<(Arc<str>, Stats)> {
         let all = self.0.keyed.as_ref().map(|keyed| keyed.all()).unwrap_or_default();
         let now = now();
-        all.into_iter().map(|(key, one)| (key, one.machine.stats(now))).collect()
+        all.into_iter().map(|(key, one)| (key, one.stats(now))).collect()
     }
 }

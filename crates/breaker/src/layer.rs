@@ -9,7 +9,7 @@ use tower_layer::Layer;
 use crate::{
     Breaker, FallbackService, Handle, KeyedHandle, Observer, Refuse,
     breakers::{Breakers, Plan},
-    rules::{Rules, Slow},
+    rules::{Hold, Rules, Slow},
 };
 
 /// Makes services that do not call what fails.
@@ -33,7 +33,8 @@ impl BreakerLayer {
 
 /// When it opens. Take [handles](Self::handle) after all of these: each makes the breaker anew.
 impl<C, F> BreakerLayer<C, F> {
-    /// So many failures one after the other open it. Default: 5.
+    /// So many failures one after the other open it. Default: 5. A stream that has begun and breaks off is a quarter of one:
+    /// the upstream answers.
     ///
     /// # Panics
     ///
@@ -87,8 +88,8 @@ impl<C, F> BreakerLayer<C, F> {
     }
 
     /// How long it stays open: at first about `first`, twice as long each time that it opens again before it was well
-    /// for two windows, at most about `max`, and not shorter than the `Retry-After` of the answer that opened it. Default:
-    /// 1 s to 60 s.
+    /// for ten times as long, at most about `max`, and not shorter than the `Retry-After` of the answer that opened it. Default:
+    /// 250 ms to 5 s: soon enough that people still wait for it, and of each instance no more than a call in that time.
     ///
     /// Half as much more or less at random, so that many instances do not come back together.
     ///
@@ -115,7 +116,10 @@ impl<C, F> BreakerLayer<C, F> {
     }
 
     /// When the wait is over one request goes to see how the upstream is, then two at once, then four and so on to
-    /// `at_once`; `successes` without a failure between end it. Default: 4 and 3.
+    /// `at_once`; `successes` without a failure between end it. Default: 4 and 1, since a share of the requests follows, and
+    /// not all.
+    ///
+    /// A stream is a success when its first content has come, unless it opened because streams broke off: then at its end.
     ///
     /// # Panics
     ///
@@ -130,6 +134,23 @@ impl<C, F> BreakerLayer<C, F> {
     #[must_use]
     pub fn ramp(self, ramp: Duration) -> Self {
         self.with_rules(|rules| rules.ramp = ramp)
+    }
+
+    /// Holds so many requests at the most, each for so long, until it is known whether the upstream is back, in place of a
+    /// refusal. Default: none.
+    ///
+    /// For where there is nothing else to call: who is refused is not served, and who is held may be. One whose
+    /// [`Deadline`](dashpot_core::Deadline) would pass meanwhile, or that will not be called in time, is refused at once. A wait
+    /// of the breaker that is a good part of this one lets nobody see that the upstream is back: set [`wait`](Self::wait)
+    /// with it. Those who are held hold whatever is further out, so this belongs around a limit on the upstream.
+    ///
+    /// # Panics
+    ///
+    /// If `max_waiting` is 0.
+    #[must_use]
+    pub fn hold(self, max_waiting: usize, max_wait: Duration) -> Self {
+        assert!(max_waiting > 0, "nobody is held");
+        self.with_rules(|rules| rules.hold = Some(Hold { max_waiting, max_wait }))
     }
 
     /// Gives each key a breaker of its own: for each upstream, model or credential that `key` tells apart.

@@ -9,6 +9,7 @@ mod fallback;
 mod future;
 mod guard;
 mod handle;
+mod hold;
 mod keyed_handle;
 mod layer;
 mod machine;
@@ -45,5 +46,5 @@ pub use stats::{Control, Stats};
 
 /// Where the atomics come from: the tests of all orders compile the same files with loom's.
 mod atomic {
-    pub(crate) use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+    pub(crate) use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 }

@@ -8,7 +8,7 @@ use std::{
 
 use crate::{
     Call, Reason, Transition,
-    atomic::{AtomicU32, AtomicU64, Ordering::Relaxed},
+    atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed},
     baseline::Baseline,
     past::Past,
     rules::Rules,
@@ -29,6 +29,8 @@ pub(crate) struct Machine {
     window: Window,
     streak: Streak,
     baseline: Baseline,
+    /// Whether a stream broke off that had begun when it opened at last: then only its end shows that a probe did well.
+    breaks_off: AtomicBool,
     /// Requests of a recovery, by which it is decided who belongs to the admitted share.
     turn: AtomicU32,
     refused: AtomicU64,
@@ -45,16 +47,33 @@ pub(crate) struct Ticket {
     probe: Option<u8>,
 }
 
-/// A call is not admitted, and has a chance after this time if that is known.
+impl Ticket {
+    pub(crate) fn is_probe(self) -> bool {
+        self.probe.is_some()
+    }
+}
+
+/// A call is not admitted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Refused(pub(crate) Option<Duration>);
+pub(crate) struct Refused {
+    /// It has a chance after this time, if that is known.
+    pub(crate) after: Option<Duration>,
+    /// And none before: it is not that others are under way who may show that the upstream is back.
+    pub(crate) is_sure: bool,
+}
+
+/// What a failure weighs in a row, and where a stream has begun and then broken off: there the upstream answers, and others
+/// may be whole. So five that fail open it, or twenty that break off.
+const WEIGHT: u32 = 4;
+const WEIGHT_BROKEN: u32 = 1;
 
 /// What a call showed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Shown {
     Success,
     Slow,
-    Failure { retry_after: Option<Duration> },
+    /// With content of a stream before it, or without.
+    Failure { retry_after: Option<Duration>, has_begun: bool },
     RateLimited { quota: bool, retry_after: Option<Duration> },
     Ignored,
 }
@@ -70,6 +89,7 @@ impl Machine {
             window: Window::new(),
             streak: Streak::default(),
             baseline: Baseline::default(),
+            breaks_off: AtomicBool::new(false),
             turn: AtomicU32::new(0),
             refused: AtomicU64::new(0),
             late: AtomicU64::new(0),
@@ -114,16 +134,15 @@ impl Machine {
             let mark = self.mark.load(Relaxed);
             let left = Duration::from_nanos(mark.saturating_sub(nanos));
             let ticket = Ticket { generation: state.generation, probe: None };
-            let refused = |after| {
-                self.refused.fetch_add(1, Relaxed);
-                Err(Refused(after))
-            };
+            let refused = |after| Err(Refused { after: Some(after), is_sure: state.phase == Phase::Open });
             match state.phase {
-                _ if state.control == Control::ForcedOpen => return (refused(None), told),
+                _ if state.control == Control::ForcedOpen => {
+                    return (Err(Refused { after: None, is_sure: true }), told);
+                }
                 Phase::Closed => return (Ok(ticket), told),
                 // Others have gone on from there meanwhile; one change is told of at a time.
-                Phase::Open | Phase::Recovering if told.is_some() => return (refused(Some(left)), told),
-                Phase::Open if nanos < mark => return (refused(Some(left)), told),
+                Phase::Open | Phase::Recovering if told.is_some() => return (refused(left), told),
+                Phase::Open if nanos < mark => return (refused(left), told),
                 Phase::Open => told = self.half_open(state, nanos),
                 Phase::HalfOpen => {
                     if state.out == 0 && nanos >= mark {
@@ -138,7 +157,7 @@ impl Machine {
                         continue;
                     }
                     if nanos < mark {
-                        return (refused(Some(left)), told);
+                        return (refused(left), told);
                     }
                     self.give_up_probes(state, nanos);
                 }
@@ -149,7 +168,7 @@ impl Machine {
                     } else if self.is_among(since.div_duration_f64(self.rules.ramp)) {
                         return (Ok(ticket), told);
                     } else {
-                        return (refused(Some(self.rules.ramp / 10)), told);
+                        return (refused(self.rules.ramp / 10), told);
                     }
                 }
             }
@@ -169,6 +188,28 @@ impl Machine {
         let share = 0.1 + 0.9 * through;
         let turn = self.turn.fetch_add(1, Relaxed).wrapping_mul(GOLDEN);
         f64::from(turn) < share * f64::from(u32::MAX)
+    }
+
+    /// A call that was not admitted is given up.
+    pub(crate) fn refuse(&self) {
+        self.refused.fetch_add(1, Relaxed);
+    }
+
+    /// Content of a stream has come: a probe has done well with that, unless streams broke off after it. Its end counts all the
+    /// same, as that of a call of the state that it has led to; so the new ticket.
+    ///
+    /// Streams take long, and all others would wait for their end.
+    pub(crate) fn begins(&self, ticket: Ticket, now: impl Fn() -> Instant) -> (Ticket, Told) {
+        let Some(round) = ticket.probe else { return (ticket, None) };
+        // How slow it was is judged at the end.
+        if self.rules.slow.is_some() || self.breaks_off.load(Relaxed) {
+            return (ticket, None);
+        }
+        let probe = Probe { generation: ticket.generation, round };
+        let Some(succeeded) = self.word.probe_succeeded(probe) else { return (ticket, None) };
+        let told = self.succeeded(probe, succeeded, now());
+        let generation = ticket.generation.wrapping_add(u32::from(told.is_some()));
+        (Ticket { generation, probe: None }, told)
     }
 
     /// A call that was admitted is over.
@@ -200,8 +241,12 @@ impl Machine {
             return (call, self.probed(probe, shown, now), None);
         }
         let generation = ticket.generation;
+        if state.phase == Phase::HalfOpen {
+            // A probe that had begun well.
+            return (call, self.failed(generation, shown, now), None);
+        }
         let at = self.moment(generation, now);
-        let (reason, retry_after) = match shown {
+        let (reason, retry_after, has_begun) = match shown {
             Shown::Success => {
                 self.window.call(at, false);
                 self.streak.broken(generation);
@@ -214,21 +259,23 @@ impl Machine {
                 self.streak.broken(generation);
                 let counts = self.window.counts(at);
                 let trips = self.is_many(counts.slow, counts.calls, self.rules.slow_ratio);
-                (trips.then_some(Reason::SlowRatio), None)
+                (trips.then_some(Reason::SlowRatio), None, false)
             }
-            Shown::Failure { retry_after } => {
+            Shown::Failure { retry_after, has_begun } => {
                 self.window.call(at, true);
                 let counts = self.window.counts(at);
-                let reason = if self.streak.one_more(generation) >= self.rules.consecutive {
+                let weight = if has_begun { WEIGHT_BROKEN } else { WEIGHT };
+                let most = self.rules.consecutive.saturating_mul(WEIGHT);
+                let reason = if self.streak.add(generation, weight) >= most {
                     Some(Reason::Consecutive)
                 } else {
                     self.is_many(counts.failed, counts.calls, self.rules.failure_ratio)
                         .then_some(Reason::FailureRatio)
                 };
-                (reason, retry_after)
+                (reason, retry_after, has_begun)
             }
             Shown::RateLimited { quota: true, retry_after } => {
-                (self.rules.quota_wait.map(|_| Reason::Quota), retry_after)
+                (self.rules.quota_wait.map(|_| Reason::Quota), retry_after, false)
             }
         };
         let Some(reason) = reason else { return (call, None, None) };
@@ -236,7 +283,7 @@ impl Machine {
             let is_new = self.past().threshold(self.nanos(now), self.rules.window);
             return (call, None, is_new.then_some(reason));
         }
-        (call, self.open(generation, reason, retry_after, now), None)
+        (call, self.open(generation, reason, retry_after, has_begun, now), None)
     }
 
     fn is_many(&self, of: u64, calls: u64, ratio: f64) -> bool {
@@ -244,28 +291,39 @@ impl Machine {
     }
 
     fn probed(&self, probe: Probe, shown: Shown, now: Instant) -> Told {
-        let retry_after = match shown {
+        match shown {
             Shown::Success => {
                 let succeeded = self.word.probe_succeeded(probe)?;
-                if succeeded >= self.rules.successes {
-                    return self.recover(probe, now);
-                }
-                self.expect_more(probe, now);
-                return None;
+                self.succeeded(probe, succeeded, now)
             }
             Shown::Ignored => {
                 self.word.probe_undone(probe);
-                return None;
+                None
             }
-            Shown::Slow => None,
-            Shown::Failure { retry_after } => retry_after,
+            _ => self.failed(probe.generation, shown, now),
+        }
+    }
+
+    fn succeeded(&self, probe: Probe, succeeded: u8, now: Instant) -> Told {
+        if succeeded >= self.rules.successes {
+            return self.recover(probe, now);
+        }
+        self.expect_more(probe, now);
+        None
+    }
+
+    /// What a probe shows that has not done well.
+    fn failed(&self, generation: u32, shown: Shown, now: Instant) -> Told {
+        let (reason, retry_after, has_begun) = match shown {
+            Shown::Success | Shown::Ignored => return None,
+            Shown::Slow => (Reason::Probe, None, false),
+            Shown::Failure { retry_after, has_begun } => (Reason::Probe, retry_after, has_begun),
             Shown::RateLimited { quota, retry_after } => {
                 let is_quota = quota && self.rules.quota_wait.is_some();
-                let reason = if is_quota { Reason::Quota } else { Reason::Probe };
-                return self.open(probe.generation, reason, retry_after, now);
+                (if is_quota { Reason::Quota } else { Reason::Probe }, retry_after, false)
             }
         };
-        self.open(probe.generation, Reason::Probe, retry_after, now)
+        self.open(generation, reason, retry_after, has_begun, now)
     }
 
     fn past(&self) -> MutexGuard<'_, Past> {

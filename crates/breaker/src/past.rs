@@ -61,10 +61,16 @@ impl Past {
 
     /// Forgets how often it has opened, if it has been well for long since.
     pub(crate) fn make_good(&mut self, rules: &Rules, from: Phase, nanos: u64) {
-        let healthy = Duration::from_nanos(nanos.saturating_sub(self.closed_at));
-        if matches!(from, Phase::Closed | Phase::Recovering) && healthy >= 2 * rules.window {
+        if matches!(from, Phase::Closed | Phase::Recovering) && self.is_made_good(rules, nanos) {
             self.attempt = 0;
         }
+    }
+
+    /// Whether it has been well for ten times as long as it was to stay open at last. Who fails again sooner was not really
+    /// back; and what was over within a second is not held against it for a minute.
+    pub(crate) fn is_made_good(&self, rules: &Rules, nanos: u64) -> bool {
+        let healthy = Duration::from_nanos(nanos.saturating_sub(self.closed_at));
+        healthy >= self.wait.min(rules.max_wait).saturating_mul(10)
     }
 
     /// How long probes are waited for.
@@ -120,7 +126,7 @@ mod tests {
         let rules = Rules::default();
         for seed in 0..100 {
             let mut past = Past::new(seed);
-            for expected in [1, 2, 4, 8, 16, 32, 60, 60].map(f64::from) {
+            for expected in [0.25, 0.5, 1.0, 2.0, 4.0, 5.0, 5.0] {
                 let wait = past.next_wait(&rules, Phase::HalfOpen, Reason::Probe, None, 0);
                 assert!(within(wait, 0.5 * expected, 1.5 * expected), "{wait:?}, seed {seed}");
             }
@@ -129,7 +135,7 @@ mod tests {
             past.next_wait(&for_ever, Phase::HalfOpen, Reason::Probe, None, 0);
             assert_eq!(past.patience(&for_ever), Duration::MAX);
             let wait = past.next_wait(&rules, Phase::HalfOpen, Reason::Probe, None, 0);
-            assert!(within(wait, 30.0, 90.0) && past.patience(&rules) <= 120 * SECOND);
+            assert!(within(wait, 2.5, 7.5) && past.patience(&rules) <= 10 * SECOND);
         }
     }
 
@@ -139,9 +145,10 @@ mod tests {
             |seed| Past::new(seed).next_wait(&Rules::default(), Phase::Closed, Reason::Consecutive, None, 0);
         let mut waits: Vec<_> = (0..100).map(wait).collect();
         waits.sort();
-        // Spread over the second between a half and one and a half.
+        // Spread between a half and one and a half of the first wait.
         for (n, wait) in waits.into_iter().enumerate() {
             let even = 0.5 + n as f64 / 100.0;
+            let wait = 4 * wait;
             assert!(within(wait, even - 0.15, even + 0.15), "{wait:?} is number {n}");
         }
     }
@@ -151,7 +158,7 @@ mod tests {
         let rules = Rules::default();
         let wait = |reason, hint| Past::new(1).next_wait(&rules, Phase::Closed, reason, hint, 0);
         assert!(within(wait(Reason::Consecutive, Some(20 * SECOND)), 20.0, 25.0));
-        assert!(within(wait(Reason::Consecutive, Some(SECOND / 100)), 0.5, 1.5));
+        assert!(within(wait(Reason::Consecutive, Some(SECOND / 100)), 0.125, 0.375));
         assert!(within(wait(Reason::Quota, None), 60.0, 75.0));
         assert!(within(wait(Reason::Quota, Some(5 * SECOND)), 5.0, 6.25), "it knows better");
         assert!(wait(Reason::Quota, Some(Duration::MAX)) <= MAX_RETRY_AFTER * 5 / 4);
@@ -161,11 +168,11 @@ mod tests {
     }
 
     #[test]
-    fn two_healthy_windows_make_good_what_was_and_less_does_not() {
+    fn to_be_well_for_ten_times_the_last_wait_makes_good_what_was_and_less_does_not() {
         let rules = Rules::default();
-        for (healthy, attempt) in [(59, 4), (60, 1)] {
+        for (healthy, attempt) in [(19, 4), (20, 1)] {
             let mut past = Past::new(1);
-            (past.attempt, past.closed_at) = (3, 1_000_000_000);
+            (past.attempt, past.closed_at, past.wait) = (3, 1_000_000_000, 2 * SECOND);
             let nanos = past.closed_at + healthy * 1_000_000_000;
             past.next_wait(&rules, Phase::Closed, Reason::Consecutive, None, nanos);
             assert_eq!(past.attempt, attempt, "after {healthy} s");

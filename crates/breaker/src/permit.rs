@@ -27,6 +27,8 @@ pub(crate) struct Permit {
     /// How long the answer took to begin.
     took: Option<Duration>,
     begun: bool,
+    /// Whether content of a stream has come.
+    has_begun: bool,
     over: bool,
 }
 
@@ -41,6 +43,7 @@ impl Permit {
             silent_since: None,
             took: None,
             begun: false,
+            has_begun: false,
             over: false,
         }
     }
@@ -77,6 +80,17 @@ impl Permit {
         self.took = self.waits_since.map(|since| now().saturating_duration_since(since));
     }
 
+    /// That is content of a stream which goes on. A probe shows with it that the upstream is back.
+    pub(crate) fn streams(&mut self) {
+        self.has_begun = true;
+        let (ticket, told) = self.one.machine.begins(self.ticket, now);
+        if ticket != self.ticket {
+            self.ticket = ticket;
+            self.one.tell(told, None);
+            self.one.changed.notify_waiters();
+        }
+    }
+
     #[inline]
     pub(crate) fn end(mut self, outcome: Outcome) {
         self.over = true;
@@ -85,11 +99,15 @@ impl Permit {
             Outcome::Overload { .. } if self.deadline.is_some() && self.is_hopeless(now()) => Shown::Ignored,
             Outcome::Success if self.is_slow() => Shown::Slow,
             Outcome::Success => Shown::Success,
-            Outcome::Failure => Shown::Failure { retry_after: None },
-            Outcome::Overload { retry_after } => Shown::Failure { retry_after },
+            Outcome::Failure => self.failure(None),
+            Outcome::Overload { retry_after } => self.failure(retry_after),
             Outcome::RateLimited { quota, retry_after } => Shown::RateLimited { quota, retry_after },
             Outcome::Ignored => Shown::Ignored,
         });
+    }
+
+    fn failure(&self, retry_after: Option<Duration>) -> Shown {
+        Shown::Failure { retry_after, has_begun: self.has_begun }
     }
 
     /// Asked of successes only: what a caller did wrong is answered in no time, and must not become usual.
@@ -103,6 +121,10 @@ impl Permit {
         self.one.tell_call(call);
         if told.is_some() || threshold.is_some() {
             self.one.tell(told, threshold);
+        }
+        if self.ticket.is_probe() {
+            // Whatever it has shown, there is a place now.
+            self.one.changed.notify_waiters();
         }
     }
 
@@ -131,7 +153,7 @@ impl Drop for Permit {
     fn drop(&mut self) {
         if !self.over {
             let is_hung = self.is_hung();
-            self.record(if is_hung { Shown::Failure { retry_after: None } } else { Shown::Ignored });
+            self.record(if is_hung { self.failure(None) } else { Shown::Ignored });
         }
     }
 }

@@ -16,6 +16,14 @@ pub(crate) struct Rules {
     pub(crate) successes: u8,
     pub(crate) ramp: Duration,
     pub(crate) silence: Duration,
+    pub(crate) hold: Option<Hold>,
+}
+
+/// How many may wait until it is known whether the upstream is back, and for how long.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Hold {
+    pub(crate) max_waiting: usize,
+    pub(crate) max_wait: Duration,
 }
 
 impl Default for Rules {
@@ -27,13 +35,14 @@ impl Default for Rules {
             window: Duration::from_secs(30),
             slow: None,
             slow_ratio: 0.8,
-            wait: Duration::from_secs(1),
-            max_wait: Duration::from_secs(60),
+            wait: Duration::from_millis(250),
+            max_wait: Duration::from_secs(5),
             quota_wait: Some(Duration::from_secs(60)),
             probes: 4,
-            successes: 3,
+            successes: 1,
             ramp: Duration::from_secs(10),
             silence: Duration::from_secs(30),
+            hold: None,
         }
     }
 }

@@ -6,13 +6,15 @@ use std::{
 };
 
 use bytes::Bytes;
-use dashpot_core::{Classify, HttpClassify};
+use dashpot_core::{Classify, Deadline, HttpClassify};
 use http::{Request, Response};
 use http_body::Body;
 use tokio::sync::futures::OwnedNotified;
 use tower_service::Service;
 
-use crate::{Fallback, Refuse, ResponseBody, ResponseFuture, breakers::Breakers, future::Exchange};
+use crate::{
+    Fallback, Refuse, ResponseBody, ResponseFuture, breakers::Breakers, future::Exchange, hold::Held, permit::now,
+};
 
 /// A service that does not call what fails.
 ///
@@ -39,13 +41,13 @@ impl<S, C, F, ReqBody, ResBody> Service<Request<ReqBody>> for Breaker<S, C, F>
 where
     S: Service<Request<ReqBody>, Response = Response<ResBody>> + Clone,
     C: Classify<Response<ResBody>, S::Error> + Clone,
-    F: Fallback<ReqBody, S::Error, ResBody::Error>,
+    F: Fallback<ReqBody, S::Error, ResBody::Error> + Clone,
     ReqBody: Body,
     ResBody: Body<Data = Bytes>,
 {
     type Response = Response<ResponseBody<ResBody, C, F::Body>>;
     type Error = S::Error;
-    type Future = ResponseFuture<S, ReqBody, C, F::Future>;
+    type Future = ResponseFuture<S, ReqBody, C, F, F::Future>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
         let one = &self.breakers.default;
@@ -75,13 +77,19 @@ where
 
     fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
         let own = self.breakers.own(&request);
-        let permit = match own.as_ref().unwrap_or(&self.breakers.default).admit() {
+        let one = own.as_ref().unwrap_or(&self.breakers.default);
+        let permit = match one.admit() {
             Ok(permit) => permit,
-            Err(rejection) => {
-                if std::mem::take(&mut self.is_ready) {
+            Err(refused) => {
+                let was_ready = std::mem::take(&mut self.is_ready);
+                if let Some(held) = Held::new(one, refused, Deadline::of(&request, now)) {
+                    let (classify, fallback) = (self.classify.clone(), self.fallback.clone());
+                    return ResponseFuture::held(held, renew(&mut self.inner), request, classify, fallback);
+                }
+                if was_ready {
                     renew(&mut self.inner);
                 }
-                return ResponseFuture::refused(self.fallback.call(rejection, request));
+                return ResponseFuture::refused(self.fallback.call(one.refuse(refused), request));
             }
         };
         let exchange = Exchange::new(permit, self.classify.clone(), &request);

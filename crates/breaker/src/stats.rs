@@ -26,6 +26,8 @@ pub struct Stats {
     pub last: Option<Transition>,
     /// How long answers take to begin, if it has to know.
     pub baseline: Option<Duration>,
+    /// Requests that are [held](crate::BreakerLayer::hold).
+    pub held: usize,
     /// How often it has opened, in all.
     pub opened: u64,
     /// Calls that were refused, in all.

@@ -1,16 +1,16 @@
 use crate::atomic::{AtomicU64, Ordering::Relaxed};
 
-/// Failures one after the other, in one generation: a word of the generation and their number.
+/// Failures one after the other, in one generation: a word of the generation and their weights together.
 #[derive(Debug, Default)]
 pub(crate) struct Streak(AtomicU64);
 
 impl Streak {
-    /// How many there are now; none if the generation is over.
-    pub(crate) fn one_more(&self, generation: u32) -> u32 {
+    /// What they weigh now with one more; nothing if the generation is over.
+    pub(crate) fn add(&self, generation: u32, weight: u32) -> u32 {
         let own = u64::from(generation) << 32;
         let more = |word: u64| {
             let newer = ((word >> 32) as u32).wrapping_sub(generation) as i32;
-            let count = if newer == 0 { (word as u32).saturating_add(1) } else { 1 };
+            let count = if newer == 0 { (word as u32).saturating_add(weight) } else { weight };
             (newer <= 0).then_some(own | u64::from(count))
         };
         self.0.fetch_update(Relaxed, Relaxed, more).ok().and_then(more).map_or(0, |word| word as u32)

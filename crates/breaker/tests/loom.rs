@@ -182,13 +182,13 @@ fn failures_at_once_are_all_in_the_streak_and_none_of_an_old_generation() {
         let streak = Arc::new(Streak::default());
         let others = [(GENERATION, "its own"), (GENERATION - 1, "an old one")].map(|(generation, _)| {
             let streak = streak.clone();
-            thread::spawn(move || streak.one_more(generation))
+            thread::spawn(move || streak.add(generation, 1))
         });
-        let mine = streak.one_more(GENERATION);
+        let mine = streak.add(GENERATION, 1);
         let [theirs, old] = others.map(|other| other.join().unwrap());
         assert_eq!((mine.min(theirs), mine.max(theirs)), (1, 2));
         assert!(old <= 1);
-        assert_eq!(streak.one_more(GENERATION), 3);
+        assert_eq!(streak.add(GENERATION, 1), 3);
     });
 }
 
@@ -196,14 +196,14 @@ fn failures_at_once_are_all_in_the_streak_and_none_of_an_old_generation() {
 fn a_success_of_an_old_generation_does_not_break_the_streak() {
     loom::model(|| {
         let streak = Arc::new(Streak::default());
-        streak.one_more(GENERATION - 1);
+        streak.add(GENERATION - 1, 1);
         let other = thread::spawn({
             let streak = streak.clone();
             move || streak.broken(GENERATION - 1)
         });
-        streak.one_more(GENERATION);
+        streak.add(GENERATION, 1);
         other.join().unwrap();
-        assert_eq!(streak.one_more(GENERATION), 2);
+        assert_eq!(streak.add(GENERATION, 1), 2);
     });
 }
 

@@ -38,7 +38,7 @@ pub struct Load {
     /// How long a client waits for the first token, or for a whole answer, before it leaves.
     pub patience: Duration,
     /// How often a client asks again where nothing of an answer came, as the official SDKs do: after the time that
-    /// `Retry-After` says, or else half a second and twice as long each time, within its patience.
+    /// `retry-after-ms` or `Retry-After` says, or else half a second and twice as long each time, within its patience.
     pub retries: u32,
     /// When the rate is another one.
     pub surges: Vec<Surge>,

@@ -15,6 +15,8 @@ pub(crate) struct Breaker {
     pub(super) wait_ms: u64,
     pub(super) max_wait_ms: u64,
     pub(super) ramp_ms: u64,
+    pub(crate) max_held: usize,
+    pub(super) hold_ms: u64,
     pub(crate) by_credential: bool,
 }
 
@@ -58,6 +60,10 @@ impl Breaker {
         Duration::from_millis(self.max_wait_ms)
     }
 
+    pub(crate) fn hold(&self) -> Duration {
+        Duration::from_millis(self.hold_ms)
+    }
+
     pub(crate) fn ramp(&self) -> Duration {
         Duration::from_millis(self.ramp_ms)
     }
@@ -67,15 +73,17 @@ impl Default for Breaker {
     fn default() -> Self {
         Self {
             consecutive_failures: 5,
-            failure_ratio: 0.5,
+            failure_ratio: 0.9,
             min_calls: 20,
             window_ms: 30_000,
             slow_first_token_ms: None,
             slow_ratio: 0.8,
             silence_ms: 30_000,
-            wait_ms: 1000,
-            max_wait_ms: 60_000,
-            ramp_ms: 10_000,
+            wait_ms: 250,
+            max_wait_ms: 1000,
+            ramp_ms: 1000,
+            max_held: 1000,
+            hold_ms: 5000,
             by_credential: false,
         }
     }

@@ -11,11 +11,20 @@ use crate::{
 /// Whatever changes the state, under the lock.
 impl Machine {
     /// From any state of this generation to open.
-    pub(super) fn open(&self, generation: u32, reason: Reason, hint: Option<Duration>, now: Instant) -> Told {
+    pub(super) fn open(
+        &self,
+        generation: u32,
+        reason: Reason,
+        hint: Option<Duration>,
+        has_begun: bool,
+        now: Instant,
+    ) -> Told {
         let mut past = self.past();
         let state = self.current(generation)?;
         let nanos = self.nanos(now);
         let wait = past.next_wait(&self.rules, state.phase, reason, hint, nanos);
+        // With the lock: it is read by the probes of the state that this leads to.
+        self.breaks_off.store(has_begun, Relaxed);
         self.enter(&mut past, state, Phase::Open, reason, now_plus(nanos, wait), Some(wait))
     }
 
@@ -83,6 +92,7 @@ impl Machine {
             return None;
         }
         past.make_good(&self.rules, state.phase, self.nanos(now));
+        self.breaks_off.store(false, Relaxed);
         past.attempt = past.attempt.max(1);
         let mut mark = now_plus(self.nanos(now), until.saturating_duration_since(now));
         if state.phase == Phase::Open {

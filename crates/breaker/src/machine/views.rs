@@ -25,7 +25,7 @@ impl Machine {
         };
         is_closed
             && state.control == Control::Automatic
-            && (past.attempt == 0 || rested >= 2 * self.rules.window)
+            && (past.attempt == 0 || past.is_made_good(&self.rules, self.nanos(now)))
             && self.window.counts(self.moment(state.generation, now)) == Counts::default()
     }
 
@@ -46,6 +46,7 @@ impl Machine {
             attempt: past.attempt,
             last: past.last,
             baseline: self.baseline.mean(),
+            held: 0,
             opened: past.opened,
             refused: self.refused.load(Relaxed),
             late: self.late.load(Relaxed),
@@ -68,6 +69,11 @@ impl Machine {
             Some(Slow::TimesBaseline(_)) => is_slower,
             None => false,
         }
+    }
+
+    /// How long answers take to begin, if that is known.
+    pub(crate) fn usual(&self) -> Option<Duration> {
+        self.baseline.mean()
     }
 
     /// Whether an answer could have begun within this time: twice what is usual; `None` if that is not known.

@@ -28,5 +28,6 @@ fn rules(quota_wait: Option<Duration>) -> Rules {
         successes: 3,
         ramp: millis(2000),
         silence: millis(1000),
+        hold: None,
     }
 }

@@ -234,7 +234,7 @@ impl Spec {
 
     fn was_well(&self) -> bool {
         matches!(self.state, BreakerState::Closed | BreakerState::Recovering)
-            && self.now - self.closed_at >= 2 * self.rules.window.as_nanos() as u64
+            && self.now - self.closed_at >= 10 * self.wait.min(self.rules.max_wait).as_nanos() as u64
     }
 
     pub(super) fn take_over(&mut self, control: Control) -> Change {

@@ -45,7 +45,7 @@ fn run(rules: Rules, seed: u64) -> (Machine, Vec<Transition>) {
                         let ticket = open.swap_remove(next(&mut random) as usize % open.len());
                         let shown = match next(&mut random) % 10 {
                             0..5 => Shown::Success,
-                            5..9 => Shown::Failure { retry_after: None },
+                            5..9 => Shown::Failure { retry_after: None, has_begun: false },
                             _ => Shown::Ignored,
                         };
                         machine.record(ticket, shown, now).1

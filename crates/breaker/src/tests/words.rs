@@ -63,23 +63,23 @@ fn one_of_another_generation_changes_nothing() {
 #[test]
 fn a_success_begins_it_anew() {
     let streak = Streak::default();
-    assert_eq!([0; 3].map(|generation| streak.one_more(generation)), [1, 2, 3]);
+    assert_eq!([0; 3].map(|generation| streak.add(generation, 1)), [1, 2, 3]);
     streak.broken(0);
-    assert_eq!(streak.one_more(0), 1);
+    assert_eq!(streak.add(0, 1), 1);
 }
 
 #[test]
 fn each_generation_has_its_own_and_one_that_is_over_has_none() {
     let streak = Streak::default();
     for generation in [0, 7, 1 << 30, 1 << 31, 3 << 30, u32::MAX] {
-        assert_eq!([streak.one_more(generation), streak.one_more(generation)], [1, 2]);
+        assert_eq!([streak.add(generation, 1), streak.add(generation, 1)], [1, 2]);
         let over = generation.wrapping_sub(1);
-        assert_eq!(streak.one_more(over), 0);
+        assert_eq!(streak.add(over, 1), 0);
         streak.broken(over);
-        assert_eq!(streak.one_more(generation), 3);
+        assert_eq!(streak.add(generation, 1), 3);
         streak.broken(generation);
     }
-    assert_eq!(streak.one_more(0), 1, "numbers come again");
+    assert_eq!(streak.add(0, 1), 1, "numbers come again");
 }
 
 fn at(epoch: u64) -> Moment {

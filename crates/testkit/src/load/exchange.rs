@@ -1,6 +1,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::HeaderMap;
 use http_body::Body;
 use http_body_util::BodyExt;
 use rand::{RngExt, SeedableRng, rngs::SmallRng};
@@ -80,9 +81,8 @@ pub(super) async fn exchange(
         if !can_be_asked_again || attempt == load.retries {
             break exchange;
         }
-        let pause = hint.unwrap_or(Duration::from_millis(500 << attempt.min(4)));
         attempt += 1;
-        let again = Instant::now() + pause.mul_f64(spread(number, attempt));
+        let again = Instant::now() + hint.unwrap_or_else(|| pause(number, attempt));
         if again >= until {
             sleep_until(until).await;
             break Exchange::new(exchange.stream, End::Left);
@@ -95,9 +95,17 @@ pub(super) async fn exchange(
     exchange
 }
 
-/// From 1 to 1.25: clients that were refused at once are not to come back at once, and none too soon.
-fn spread(number: u64, attempt: u32) -> f64 {
-    1.0 + 0.25 * SmallRng::seed_from_u64(number.rotate_left(32) + u64::from(attempt)).random::<f64>()
+/// Half a second, twice as long each time up to eight, and up to a quarter less at random.
+fn pause(number: u64, attempt: u32) -> Duration {
+    let random = SmallRng::seed_from_u64(number.rotate_left(32) + u64::from(attempt)).random::<f64>();
+    Duration::from_millis(500 << (attempt - 1).min(4)).mul_f64(1.0 - 0.25 * random)
+}
+
+/// When an answer says to come again: by `retry-after-ms`, or else by `Retry-After`. More than a minute is not kept to.
+fn hint(headers: &HeaderMap) -> Option<Duration> {
+    let number = |name| headers.get(name)?.to_str().ok()?.parse::<f64>().ok();
+    let seconds = number("retry-after-ms").map(|millis| millis / 1000.0).or_else(|| number("retry-after"))?;
+    (seconds > 0.0 && seconds <= 60.0).then(|| Duration::from_secs_f64(seconds))
 }
 
 /// Once, and when the answer says to come again.
@@ -111,16 +119,16 @@ async fn ask(
     let Ok(answer) = timeout_at(until, client.request(question.request)).await else {
         return (exchange, None);
     };
-    let mut hint = None;
+    let mut again = None;
     exchange.end = match answer {
         Err(_) => End::Unreachable,
         Ok(answer) if !answer.status().is_success() => {
             let status = answer.status().as_u16();
-            let says = answer.headers().get(http::header::RETRY_AFTER).cloned();
+            let says_when = answer.headers().contains_key(http::header::RETRY_AFTER);
+            again = hint(answer.headers());
             // So that the connection can be used again.
             drop(timeout_at(until, answer.into_body().collect()).await);
-            hint = says.as_ref().and_then(|says| says.to_str().ok()?.parse().ok()).map(Duration::from_secs);
-            if says.is_some() && matches!(status, 429 | 503) {
+            if says_when && matches!(status, 429 | 503) {
                 End::Refused(status)
             } else {
                 End::Failed(status)
@@ -132,7 +140,7 @@ async fn ask(
             read(answer.into_body(), due, until, &mut exchange).await
         }
     };
-    (exchange, hint)
+    (exchange, again)
 }
 
 async fn read<B: Body<Data = Bytes> + Unpin>(
@@ -219,6 +227,23 @@ impl Events {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_client_comes_again_when_it_is_told_to_or_else_by_itself() {
+        let told = |pairs: &[(&'static str, &'static str)]| {
+            let parsed = pairs.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap()));
+            hint(&parsed.collect())
+        };
+        assert_eq!(told(&[("retry-after", "2"), ("retry-after-ms", "1250")]), Some(Duration::from_millis(1250)));
+        assert_eq!(told(&[("retry-after", "2")]), Some(Duration::from_secs(2)));
+        for value in ["0", "61", "soon"] {
+            assert_eq!(told(&[("retry-after", value)]), None);
+        }
+        for (attempt, most) in [(1, 500), (2, 1000), (5, 8000), (9, 8000)] {
+            let most = Duration::from_millis(most);
+            assert!((0..100).all(|number| (most * 3 / 4..=most).contains(&pause(number, attempt))));
+        }
+    }
 
     #[test]
     fn events_tell_texts_the_end_and_errors_however_they_are_cut() {
