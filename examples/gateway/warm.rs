@@ -120,9 +120,12 @@ fn layer(upstream: &Upstream, config: &Warm) -> Result<Option<Layer>, String> {
         }
         None => WarmLayer::new(asks),
     };
+    let (retry, max_retry) = config.retry();
     let layer = layer
         .hold(config.max_waiting, config.max_wait())
         .start_timeout(config.start_timeout())
+        .retry(retry, max_retry)
+        .ramp(config.ramp(), config.ramp_from, config.ramp_to)
         .observer(MetricsObserver);
     let layer = match config.keep {
         Keep::Always => layer.policy(Always),

@@ -73,8 +73,14 @@ pub(crate) enum Shown {
     Success,
     Slow,
     /// With content of a stream before it, or without.
-    Failure { retry_after: Option<Duration>, has_begun: bool },
-    RateLimited { quota: bool, retry_after: Option<Duration> },
+    Failure {
+        retry_after: Option<Duration>,
+        has_begun: bool,
+    },
+    RateLimited {
+        quota: bool,
+        retry_after: Option<Duration>,
+    },
     Ignored,
 }
 

@@ -70,7 +70,7 @@ impl Past {
     /// back; and what was over within a second is not held against it for a minute.
     pub(crate) fn is_made_good(&self, rules: &Rules, nanos: u64) -> bool {
         let healthy = Duration::from_nanos(nanos.saturating_sub(self.closed_at));
-        healthy >= self.wait.min(rules.max_wait).saturating_mul(10)
+        healthy >= self.wait.clamp(rules.wait, rules.max_wait).saturating_mul(10)
     }
 
     /// How long probes are waited for.

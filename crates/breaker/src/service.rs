@@ -13,7 +13,8 @@ use tokio::sync::futures::OwnedNotified;
 use tower_service::Service;
 
 use crate::{
-    Fallback, Refuse, ResponseBody, ResponseFuture, breakers::Breakers, future::Exchange, hold::Held, permit::now,
+    Fallback, Refuse, ResponseBody, ResponseFuture, breakers::Breakers, future::Exchange, hold::Held,
+    permit::now,
 };
 
 /// A service that does not call what fails.

@@ -16,7 +16,7 @@ async fn upstream(name: &'static str) -> Result<usize, io::Error> {
 }
 
 fn layer() -> CallBreakerLayer {
-    CallBreakerLayer::new(&BreakerLayer::new().silence(10 * SECOND))
+    CallBreakerLayer::new(&common::layer().silence(10 * SECOND))
 }
 
 #[tokio::test(start_paused = true)]

@@ -4,7 +4,7 @@ use std::{convert::Infallible, future::Ready};
 
 use bytes::Bytes;
 use dashpot_breaker::{
-    Breaker, BreakerLayer, CallBreaker, Handle, KeyedHandle, ResponseBody, ResponseFuture,
+    Breaker, BreakerLayer, CallBreaker, Handle, KeyedHandle, Refuse, ResponseBody, ResponseFuture,
 };
 use dashpot_core::HttpClassify;
 use dashpot_testkit::{body::Scripted, conformance::Conformance};
@@ -32,7 +32,7 @@ fn auto_traits_are_those_of_what_is_inside() {
     check::<BreakerLayer>();
     check::<Breaker<()>>();
     check::<CallBreaker<()>>();
-    check::<ResponseFuture<Plain, (), HttpClassify, Answer>>();
+    check::<ResponseFuture<Plain, (), HttpClassify, Refuse, Answer>>();
     check::<ResponseBody<Full<Bytes>, HttpClassify, Full<Bytes>>>();
     check::<ResponseBody<Scripted, HttpClassify, Full<Bytes>>>();
     check::<Handle>();

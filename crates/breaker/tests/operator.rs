@@ -6,7 +6,7 @@ mod common;
 use std::time::Duration;
 
 use common::{SECOND, hang, now, seen, status, statuses, stream, wait_out};
-use dashpot_breaker::{BreakerLayer, BreakerState, Call, Control, Reason, Slow};
+use dashpot_breaker::{BreakerState, Call, Control, Reason, Slow};
 use dashpot_testkit::body::Scripted;
 use http::{Request, Response};
 use http_body_util::{BodyExt, Empty};
@@ -18,7 +18,7 @@ use tower::{Layer, ServiceExt, service_fn};
 
 #[tokio::test(start_paused = true)]
 async fn forced_open_it_refuses_until_another_word() {
-    let layer = BreakerLayer::new();
+    let layer = common::layer();
     let handle = layer.handle();
     handle.force_open();
     for _ in 0..10 {
@@ -35,7 +35,7 @@ async fn forced_open_it_refuses_until_another_word() {
 
 #[tokio::test(start_paused = true)]
 async fn forced_closed_it_lets_all_pass_and_counts_nothing() {
-    let layer = BreakerLayer::new();
+    let layer = common::layer();
     let handle = layer.handle();
     statuses(&layer, 500, 5).await;
     handle.force_closed();
@@ -49,7 +49,7 @@ async fn forced_closed_it_lets_all_pass_and_counts_nothing() {
 
 #[tokio::test(start_paused = true)]
 async fn with_metrics_only_it_says_once_in_a_window_that_it_would_have_opened() {
-    let (layer, seen) = seen(BreakerLayer::new());
+    let (layer, seen) = seen(common::layer());
     let handle = layer.handle();
     handle.metrics_only();
     for window in 1..=3 {
@@ -63,7 +63,7 @@ async fn with_metrics_only_it_says_once_in_a_window_that_it_would_have_opened() 
 
 #[tokio::test(start_paused = true)]
 async fn somebody_elses_word_opens_it_until_then_and_never_for_less_than_it_is() {
-    let layer = BreakerLayer::new();
+    let layer = common::layer();
     let handle = layer.handle();
     handle.trip("spent", now() + 5 * SECOND);
     let stats = handle.stats();
@@ -80,7 +80,7 @@ async fn somebody_elses_word_opens_it_until_then_and_never_for_less_than_it_is()
 
 #[tokio::test(start_paused = true)]
 async fn a_reset_forgets_what_was() {
-    let layer = BreakerLayer::new();
+    let layer = common::layer();
     let handle = layer.handle();
     for _ in 0..4 {
         while handle.stats().state == BreakerState::Closed {
@@ -99,7 +99,7 @@ async fn a_reset_forgets_what_was() {
 
 #[tokio::test(start_paused = true)]
 async fn a_reset_forgets_how_long_answers_usually_take() {
-    let layer = BreakerLayer::new().slow_ratio(Slow::TimesBaseline(10.0), 0.5);
+    let layer = common::layer().slow_ratio(Slow::TimesBaseline(10.0), 0.5);
     let upstream = service_fn(async |_| {
         sleep(SECOND).await;
         Ok::<_, std::io::Error>(Response::new(Scripted::new().data("answer").exact()))
@@ -116,7 +116,7 @@ async fn a_reset_forgets_how_long_answers_usually_take() {
 
 #[tokio::test(start_paused = true)]
 async fn every_call_is_heard_of_once_and_every_change_in_its_order() {
-    let (layer, seen) = seen(BreakerLayer::new().ramp(SECOND));
+    let (layer, seen) = seen(common::layer().ramp(SECOND));
     let handle = layer.handle();
     statuses(&layer, 200, 7).await;
     statuses(&layer, 404, 3).await;
@@ -159,7 +159,7 @@ async fn every_call_is_heard_of_once_and_every_change_in_its_order() {
 
 #[tokio::test(start_paused = true)]
 async fn a_word_after_a_healthy_time_begins_anew() {
-    let layer = BreakerLayer::new();
+    let layer = common::layer();
     let handle = layer.handle();
     statuses(&layer, 500, 5).await;
     for _ in 0..6 {
@@ -181,7 +181,7 @@ async fn a_word_after_a_healthy_time_begins_anew() {
 
 #[tokio::test(start_paused = true)]
 async fn one_that_is_open_does_not_open() {
-    let layer = BreakerLayer::new();
+    let layer = common::layer();
     let handle = layer.handle();
     for _ in 0..60 {
         handle.trip("the health check failed", now() + 2 * SECOND);
@@ -192,7 +192,7 @@ async fn one_that_is_open_does_not_open() {
 
 #[tokio::test(start_paused = true)]
 async fn until_the_end_of_time_is_not_now() {
-    let layer = BreakerLayer::new();
+    let layer = common::layer();
     let handle = layer.handle();
     handle.trip("for ever", now() + Duration::from_nanos(u64::MAX) + SECOND);
     assert_eq!(status(&layer, 200).await, 503);
@@ -203,7 +203,7 @@ async fn until_the_end_of_time_is_not_now() {
 /// Those that began before it, and end after.
 #[tokio::test(start_paused = true)]
 async fn what_comes_late_does_not_bring_back_what_a_reset_forgot() {
-    let layer = BreakerLayer::new();
+    let layer = common::layer();
     let upstream = service_fn(async |_| {
         sleep(SECOND).await;
         Ok::<_, std::io::Error>(Response::new(Scripted::new().data("answer").exact()))
@@ -225,7 +225,7 @@ async fn what_comes_late_does_not_bring_back_what_a_reset_forgot() {
 /// A generation is told apart by 8 bits in the window.
 #[tokio::test(start_paused = true)]
 async fn what_a_reset_forgot_does_not_come_back_after_many() {
-    let layer = BreakerLayer::new();
+    let layer = common::layer();
     let handle = layer.handle();
     statuses(&layer, 500, 3).await;
     for _ in 0..256 {

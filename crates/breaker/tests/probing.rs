@@ -48,7 +48,7 @@ async fn reach(layer: &BreakerLayer, end: &Trigger) -> Vec<common::Answer> {
 
 #[tokio::test(start_paused = true)]
 async fn of_a_thousand_calls_at_once_one_is_a_probe_then_two_then_four_and_no_more() {
-    let (layer, handle) = probing(BreakerLayer::new().probes(4, 9));
+    let (layer, handle) = probing(common::layer().probes(4, 9));
     let ends = [(); 4].map(|()| Trigger::new());
     for (end, expected) in ends.iter().zip([1, 2, 4, 4]) {
         let answers = reach(&layer, end).await;
@@ -65,7 +65,7 @@ async fn of_a_thousand_calls_at_once_one_is_a_probe_then_two_then_four_and_no_mo
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn however_many_threads_there_are_one_is_a_probe() {
     for _ in 0..100 {
-        let (layer, handle) = probing(BreakerLayer::new());
+        let (layer, handle) = probing(common::layer());
         let (reached, start) = (Arc::new(AtomicU32::new(0)), Arc::new(Barrier::new(16)));
         let mut tasks = JoinSet::new();
         for _ in 0..16 {
@@ -88,7 +88,7 @@ async fn however_many_threads_there_are_one_is_a_probe() {
 
 #[tokio::test(start_paused = true)]
 async fn a_probe_that_shows_nothing_gives_its_place_to_another() {
-    let (layer, handle) = probing(BreakerLayer::new());
+    let (layer, handle) = probing(common::layer());
     for _ in 0..300 {
         statuses(&layer, 404, 1).await;
         assert_eq!(state(&handle), (BreakerState::HalfOpen, 0), "the caller was wrong");
@@ -109,7 +109,7 @@ async fn a_probe_that_shows_nothing_gives_its_place_to_another() {
 
 #[tokio::test(start_paused = true)]
 async fn a_call_that_panics_gives_its_place_back() {
-    let (layer, handle) = probing(BreakerLayer::new());
+    let (layer, handle) = probing(common::layer());
     let service = layer.layer(service_fn(|_: Request<Empty<Bytes>>| -> std::future::Ready<Infallibly> {
         panic!("as the test wants")
     }));
@@ -119,7 +119,7 @@ async fn a_call_that_panics_gives_its_place_back() {
 
 #[tokio::test(start_paused = true)]
 async fn probes_that_hang_are_replaced_and_their_late_success_counts() {
-    let (layer, handle) = probing(BreakerLayer::new().probes(1, 2));
+    let (layer, handle) = probing(common::layer().probes(1, 2));
     let end = Trigger::new();
     let hung = stream(&layer, || Scripted::new().data("a").until(&end)).await;
     for _ in 0..50 {
@@ -137,7 +137,7 @@ async fn probes_that_hang_are_replaced_and_their_late_success_counts() {
 
 #[tokio::test(start_paused = true)]
 async fn calls_that_are_refused_do_not_make_it_wait_longer() {
-    let layer = BreakerLayer::new().wait(20 * SECOND, 60 * SECOND);
+    let layer = common::layer().wait(20 * SECOND, 60 * SECOND);
     let handle = layer.handle();
     statuses(&layer, 500, 5).await;
     let open_for = handle.stats().open_for.unwrap();
@@ -155,7 +155,7 @@ async fn calls_that_are_refused_do_not_make_it_wait_longer() {
 #[tokio::test(start_paused = true)]
 async fn each_failed_probe_makes_it_wait_twice_as_long_up_to_a_bound() {
     for failure in [500, 503, 429] {
-        let layer = BreakerLayer::new();
+        let layer = common::layer();
         let handle = layer.handle();
         statuses(&layer, 500, 5).await;
         for (attempt, expected) in (1..).zip([1, 2, 4, 8, 16, 32, 60, 60].map(f64::from)) {
@@ -173,7 +173,7 @@ async fn each_failed_probe_makes_it_wait_twice_as_long_up_to_a_bound() {
 
 #[tokio::test(start_paused = true)]
 async fn a_share_passes_that_grows_from_a_tenth_to_all() {
-    let (layer, handle) = probing(BreakerLayer::new());
+    let (layer, handle) = probing(common::layer());
     statuses(&layer, 200, 3).await;
     assert_eq!(handle.stats().last.unwrap().reason, Reason::Probed);
     let mut shares = Vec::new();
@@ -198,7 +198,7 @@ async fn a_share_passes_that_grows_from_a_tenth_to_all() {
 
 #[tokio::test(start_paused = true)]
 async fn failures_while_it_recovers_open_it_for_longer() {
-    let (layer, handle) = probing(BreakerLayer::new().wait(SECOND, 60 * SECOND));
+    let (layer, handle) = probing(common::layer());
     handle.trip("a test", now());
     statuses(&layer, 200, 3).await;
     while handle.stats().state == BreakerState::Recovering {
@@ -210,7 +210,7 @@ async fn failures_while_it_recovers_open_it_for_longer() {
 
 #[tokio::test(start_paused = true)]
 async fn an_upstream_that_has_become_slow_for_good_is_taken_as_it_is_after_a_few_probes() {
-    let layer = BreakerLayer::new().slow_ratio(Slow::TimesBaseline(10.0), 0.8);
+    let layer = common::layer().slow_ratio(Slow::TimesBaseline(10.0), 0.8);
     let handle = layer.handle();
     let begins_after = async |after| {
         let answer = stream(&layer, || Scripted::new().wait(after).data("a").data("b")).await;
@@ -238,14 +238,14 @@ async fn an_upstream_that_has_become_slow_for_good_is_taken_as_it_is_after_a_few
 #[tokio::test(start_paused = true)]
 async fn a_probe_that_has_only_just_been_sent_is_waited_for() {
     // The first shows nothing.
-    let (layer, handle) = probing(BreakerLayer::new().probes(4, 9));
+    let (layer, handle) = probing(common::layer().probes(4, 9));
     statuses(&layer, 404, 1).await;
     sleep(121 * SECOND).await;
     let _fresh = stream(&layer, || Scripted::new().data("a").forever()).await;
     assert_eq!(status(&layer, 200).await, 503, "there is one under way");
 
     // The first succeeds at the last moment.
-    let (layer, later) = probing(BreakerLayer::new().probes(4, 9));
+    let (layer, later) = probing(common::layer().probes(4, 9));
     let end = Trigger::new();
     let first = stream(&layer, || Scripted::new().data("a").until(&end)).await;
     sleep(119 * SECOND).await;
@@ -269,7 +269,7 @@ impl Observer for Panics {
 
 #[tokio::test(start_paused = true)]
 async fn an_observer_that_panics_takes_no_place() {
-    let (layer, handle) = probing(BreakerLayer::new().observer(Panics));
+    let (layer, handle) = probing(common::layer().observer(Panics));
     let asked = layer.clone();
     assert!(tokio::spawn(async move { status(&asked, 200).await }).await.unwrap_err().is_panic());
     assert_eq!(state(&handle), (BreakerState::HalfOpen, 0));

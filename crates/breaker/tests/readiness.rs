@@ -15,7 +15,7 @@ use std::{
 
 use bytes::Bytes;
 use common::{SECOND, now};
-use dashpot_breaker::{BreakerLayer, BreakerState};
+use dashpot_breaker::BreakerState;
 use dashpot_testkit::strict::Strict;
 use http::{Request, Response};
 use http_body_util::{Empty, Full};
@@ -46,7 +46,7 @@ impl Service<Request<Empty<Bytes>>> for Busy {
 
 #[tokio::test(start_paused = true)]
 async fn while_it_is_open_nobody_waits_for_a_busy_upstream() {
-    let layer = BreakerLayer::new();
+    let layer = common::layer();
     let mut service = layer.layer(Busy::default());
     assert!(timeout(SECOND, service.ready()).await.is_err(), "closed, it waits");
     layer.handle().trip("a test", now() + SECOND);
@@ -57,7 +57,7 @@ async fn while_it_is_open_nobody_waits_for_a_busy_upstream() {
 #[tokio::test(start_paused = true)]
 async fn whoever_waits_for_a_busy_upstream_is_woken_when_it_opens() {
     for force in [false, true] {
-        let layer = BreakerLayer::new();
+        let layer = common::layer();
         let waiting: Vec<_> =
             (0..3).map(|_| tokio::spawn(layer.layer(Busy::default()).oneshot(Request::default()))).collect();
         sleep(SECOND).await;
@@ -75,7 +75,7 @@ async fn whoever_waits_for_a_busy_upstream_is_woken_when_it_opens() {
 
 #[tokio::test(start_paused = true)]
 async fn a_probe_waits_for_the_upstream_and_gives_its_place_back_if_its_client_does_not() {
-    let layer = BreakerLayer::new();
+    let layer = common::layer();
     let handle = layer.handle();
     let busy = Busy::default();
     handle.trip("a test", now());
@@ -97,7 +97,7 @@ async fn whatever_its_state_the_upstream_is_called_only_when_it_is_ready() {
     })
     .pending_first(2);
     let probe = upstream.probe();
-    let layer = BreakerLayer::new();
+    let layer = common::layer();
     let mut service = layer.layer(upstream);
     let handle = layer.handle();
     let mut expected = 0;
@@ -145,7 +145,7 @@ impl Service<Request<Empty<Bytes>>> for Broken {
 
 #[tokio::test(start_paused = true)]
 async fn whoever_asks_whether_it_is_ready_is_not_refused() {
-    let layer = BreakerLayer::new().consecutive_failures(20).failure_ratio(1.0, 100, SECOND);
+    let layer = common::layer().consecutive_failures(20).failure_ratio(1.0, 100, SECOND);
     let (handle, upstream) = (layer.handle(), Busy::default());
     upstream.is_free.store(true, Relaxed);
     handle.trip("a test", now());
@@ -161,7 +161,7 @@ async fn whoever_asks_whether_it_is_ready_is_not_refused() {
 
 #[tokio::test(start_paused = true)]
 async fn who_is_refused_keeps_no_place_further_in() {
-    let layer = BreakerLayer::new();
+    let layer = common::layer();
     let busy = Busy::default();
     busy.is_free.store(true, Relaxed);
     let one = ConcurrencyLimitLayer::new(1).layer(busy);
@@ -177,7 +177,7 @@ async fn who_is_refused_keeps_no_place_further_in() {
 /// When the circuit was open it did not matter that there is no place, so nobody has looked.
 #[tokio::test(start_paused = true)]
 async fn who_comes_late_is_not_behind_its_own_service_in_the_queue() {
-    let layer = BreakerLayer::new();
+    let layer = common::layer();
     let busy = Busy::default();
     busy.is_free.store(true, Relaxed);
     let one = ConcurrencyLimitLayer::new(1).layer(busy);

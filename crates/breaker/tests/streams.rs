@@ -13,9 +13,14 @@ use tokio::time::sleep;
 
 /// Nothing is decided by a head of 200 and a first piece; the rest is a failure, and so are four more.
 async fn opens_at_the_end(make: impl Fn() -> Response<Scripted> + Clone) {
-    let layer = BreakerLayer::new();
+    opens_after(5, make).await;
+}
+
+async fn opens_after(failures: u64, make: impl Fn() -> Response<Scripted> + Clone) {
+    let layer = BreakerLayer::new().failure_ratio(1.0, 1000, 30 * common::SECOND);
     let handle = layer.handle();
-    for n in 0..5 {
+    for n in 0..failures {
+        assert_eq!(handle.stats().state, BreakerState::Closed, "after {n}");
         let mut answer: Answer = ask(&layer, make.clone()).await;
         assert_eq!(answer.status(), 200);
         answer.body_mut().frame().await.unwrap().unwrap();
@@ -43,8 +48,15 @@ async fn a_body_shorter_than_it_said_is_a_failure() {
 #[tokio::test(start_paused = true)]
 async fn a_status_in_trailers_is_a_failure_and_so_are_trailers_that_do_not_come() {
     let grpc = |body| Response::builder().header("content-type", "application/grpc").body(body).unwrap();
-    opens_at_the_end(move || grpc(Scripted::new().data("a").trailers(trailers(14)))).await;
-    opens_at_the_end(move || grpc(Scripted::new().data("a"))).await;
+    opens_after(20, move || grpc(Scripted::new().data("a").trailers(trailers(14)))).await;
+    opens_after(20, move || grpc(Scripted::new().data("a"))).await;
+}
+
+/// The upstream answers, and others of its streams may be whole.
+#[tokio::test(start_paused = true)]
+async fn a_stream_that_breaks_off_is_a_quarter_of_a_failure() {
+    let events = |body| Response::builder().header("content-type", "text/event-stream").body(body).unwrap();
+    opens_after(20, move || events(Scripted::new().data("a").error("reset"))).await;
 }
 
 #[tokio::test(start_paused = true)]

@@ -15,6 +15,11 @@ pub(crate) struct Warm {
     pub(crate) max_waiting: u32,
     max_wait_ms: u64,
     pub(super) start_timeout_ms: u64,
+    retry_ms: u64,
+    max_retry_ms: u64,
+    ramp_ms: u64,
+    pub(crate) ramp_from: u32,
+    pub(crate) ramp_to: u32,
 }
 
 /// By what requests the model server is started, asked whether it is up, primed and stopped.
@@ -51,6 +56,12 @@ impl Warm {
                 return Err("warm.command: warm.server is missing".into());
             }
             _ => {}
+        }
+        if self.retry_ms == 0 || self.retry_ms > self.max_retry_ms {
+            return Err("warm.retry_ms must be more than 0 and at most warm.max_retry_ms".into());
+        }
+        if self.ramp_from == 0 || self.ramp_from > self.ramp_to {
+            return Err("warm.ramp_from must be more than 0 and at most warm.ramp_to".into());
         }
         self.check_models()?;
         self.check_budget()
@@ -114,6 +125,15 @@ impl Warm {
         Duration::from_millis(self.max_wait_ms)
     }
 
+    /// How much later a start that failed is tried again: at first, and at most.
+    pub(crate) fn retry(&self) -> (Duration, Duration) {
+        (Duration::from_millis(self.retry_ms), Duration::from_millis(self.max_retry_ms))
+    }
+
+    pub(crate) fn ramp(&self) -> Duration {
+        Duration::from_millis(self.ramp_ms)
+    }
+
     pub(crate) fn start_timeout(&self) -> Duration {
         Duration::from_millis(self.start_timeout_ms)
     }
@@ -132,6 +152,11 @@ impl Default for Warm {
             max_waiting: 64,
             max_wait_ms: 30_000,
             start_timeout_ms: 600_000,
+            retry_ms: 200,
+            max_retry_ms: 1000,
+            ramp_ms: 1000,
+            ramp_from: 8,
+            ramp_to: 64,
         }
     }
 }

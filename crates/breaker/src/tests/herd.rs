@@ -72,7 +72,8 @@ fn run(rules: &Rules, seed: u64, rate: u64, outage: Duration) -> Seen {
         upstream.a_milli_passes();
         while under_way.front().is_some_and(|call| call.0 <= milli) {
             let Some((_, n, ticket, served)) = under_way.pop_front() else { break };
-            let shown = if served { Shown::Success } else { Shown::Failure { retry_after: None, has_begun: false } };
+            let shown =
+                if served { Shown::Success } else { Shown::Failure { retry_after: None, has_begun: false } };
             machines[n].record(ticket, shown, || now);
         }
         for (n, machine) in machines.iter().enumerate() {

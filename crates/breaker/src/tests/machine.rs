@@ -21,6 +21,7 @@ const MILLI: u64 = 1_000_000;
 #[derive(Clone, Debug)]
 enum Step {
     Admit,
+    Begin(prop::sample::Index),
     Record(prop::sample::Index, Shown),
     Pass(u64),
     TakeOver(Control),
@@ -36,7 +37,8 @@ fn shown(failing: u32) -> impl Strategy<Value = Shown> {
         (any::<bool>(), hint()).prop_map(|(quota, retry_after)| Shown::RateLimited { quota, retry_after });
     prop_oneof![
         10 => Just(Shown::Success),
-        failing => hint().prop_map(|retry_after| Shown::Failure { retry_after }),
+        failing => (hint(), any::<bool>())
+            .prop_map(|(retry_after, has_begun)| Shown::Failure { retry_after, has_begun }),
         3 => Just(Shown::Slow),
         1 => limited,
         1 => Just(Shown::Ignored),
@@ -48,6 +50,7 @@ fn step(failing: u32) -> impl Strategy<Value = Step> {
     prop_oneof![
         60 => Just(Step::Admit),
         60 => (any::<prop::sample::Index>(), shown(failing)).prop_map(|(index, shown)| Step::Record(index, shown)),
+        10 => any::<prop::sample::Index>().prop_map(Step::Begin),
         20 => (0..200_u64).prop_map(|n| Step::Pass(n * MILLI)),
         2 => (0..3_000_u64).prop_map(|n| Step::Pass(n * MILLI + 1)),
         1 => prop::sample::select(control).prop_map(Step::TakeOver),
@@ -73,8 +76,10 @@ fn check(
                 prop_assert_eq!(must.unwrap_or(admitted.is_ok()), admitted.is_ok());
                 match admitted {
                     Ok(ticket) => spec.open.push(Open { ticket, generation: spec.generation, round }),
-                    Err(Refused(after)) => {
+                    Err(Refused { after, is_sure }) => {
+                        machine.refuse();
                         spec.refused += 1;
+                        prop_assert_eq!(is_sure, spec.state == BreakerState::Open);
                         prop_assert_eq!(after.is_some(), spec.control != Control::ForcedOpen);
                         if matches!(spec.state, BreakerState::Open | HalfOpen) {
                             let left = Duration::from_nanos(spec.mark.saturating_sub(spec.now));
@@ -84,7 +89,13 @@ fn check(
                 }
                 (told, change)
             }
-            Step::Record(_, _) if spec.open.is_empty() => (None, None),
+            Step::Begin(_) | Step::Record(_, _) if spec.open.is_empty() => (None, None),
+            Step::Begin(index) => {
+                let index = index.index(spec.open.len());
+                let (ticket, told) = machine.begins(spec.open[index].ticket, || now);
+                spec.open[index].ticket = ticket;
+                (told, spec.begins(index))
+            }
             Step::Record(index, shown) => {
                 let call = spec.open.swap_remove(index.index(spec.open.len()));
                 let (counts_as, told, threshold) = machine.record(call.ticket, shown, || now);

@@ -35,7 +35,10 @@ pub(super) struct Spec {
     pub(super) generation: u32,
     pub(super) open: Vec<Open>,
     over: Vec<Over>,
+    /// In quarters.
     streak: u32,
+    /// A stream that had begun broke off, and so it opened.
+    breaks_off: bool,
     round: u64,
     succeeded: u32,
     /// The end of the wait, or of the patience with probes, or the begin of a recovery.
@@ -63,6 +66,7 @@ impl Spec {
             open: Vec::new(),
             over: Vec::new(),
             streak: 0,
+            breaks_off: false,
             round: 0,
             succeeded: 0,
             mark: 0,
@@ -166,21 +170,19 @@ impl Spec {
             Shown::RateLimited { quota, retry_after } => {
                 (quota && self.rules.quota_wait.is_some(), retry_after)
             }
-            Shown::Failure { retry_after } => (false, retry_after),
+            Shown::Failure { retry_after, .. } => (false, retry_after),
             _ => (false, None),
         };
         let reason = if call.round.is_some() {
             match shown {
                 Shown::Ignored => None,
-                Shown::Success => {
-                    self.succeeded += 1;
-                    if self.succeeded < u32::from(self.rules.successes) {
-                        self.be_patient();
-                        return (Some(counts_as), None, None);
-                    }
-                    (self.mark, self.closed_at) = (self.now, self.now);
-                    return (Some(counts_as), self.enter(BreakerState::Recovering, Reason::Probed), None);
-                }
+                Shown::Success => return (Some(counts_as), self.one_more(), None),
+                _ => Some(if is_quota { Reason::Quota } else { Reason::Probe }),
+            }
+        } else if self.state == BreakerState::HalfOpen {
+            // A probe that had begun well.
+            match shown {
+                Shown::Ignored | Shown::Success => None,
                 _ => Some(if is_quota { Reason::Quota } else { Reason::Probe }),
             }
         } else {
@@ -195,7 +197,30 @@ impl Spec {
             }
             return (Some(counts_as), None, is_new.then_some(reason));
         }
+        self.breaks_off = matches!(shown, Shown::Failure { has_begun: true, .. });
         (Some(counts_as), self.opens(reason, hint, told), None)
+    }
+
+    /// A stream has begun: a probe has succeeded with that, unless those before it broke off.
+    pub(super) fn begins(&mut self, index: usize) -> Change {
+        let call = self.open[index];
+        if self.breaks_off || call.round.is_none() || call.generation != self.generation {
+            return None;
+        }
+        self.open[index].round = None;
+        let change = self.one_more();
+        self.open[index].generation = self.generation;
+        change
+    }
+
+    fn one_more(&mut self) -> Change {
+        self.succeeded += 1;
+        if self.succeeded < u32::from(self.rules.successes) {
+            self.be_patient();
+            return None;
+        }
+        (self.mark, self.closed_at) = (self.now, self.now);
+        self.enter(BreakerState::Recovering, Reason::Probed)
     }
 
     fn count(&mut self, shown: Shown, is_quota: bool) -> Option<Reason> {
@@ -205,11 +230,15 @@ impl Spec {
         }
         let (generation, epoch) = (self.generation, self.epoch());
         self.over.push(Over { generation, epoch, failed, slow });
-        self.streak = if failed { self.streak + 1 } else { 0 };
+        self.streak = match shown {
+            Shown::Failure { has_begun: true, .. } => self.streak + 1,
+            Shown::Failure { .. } => self.streak + 4,
+            _ => 0,
+        };
         let counts = self.counts();
         let is_many =
             |n: u64, ratio| counts.calls >= self.rules.min_calls && n as f64 >= ratio * counts.calls as f64;
-        if self.streak >= self.rules.consecutive {
+        if self.streak >= 4 * self.rules.consecutive {
             Some(Reason::Consecutive)
         } else if failed && is_many(counts.failed, self.rules.failure_ratio) {
             Some(Reason::FailureRatio)
@@ -234,7 +263,8 @@ impl Spec {
 
     fn was_well(&self) -> bool {
         matches!(self.state, BreakerState::Closed | BreakerState::Recovering)
-            && self.now - self.closed_at >= 10 * self.wait.min(self.rules.max_wait).as_nanos() as u64
+            && self.now - self.closed_at
+                >= 10 * self.wait.clamp(self.rules.wait, self.rules.max_wait).as_nanos() as u64
     }
 
     pub(super) fn take_over(&mut self, control: Control) -> Change {
@@ -248,9 +278,10 @@ impl Spec {
             return None;
         }
         let until = self.now + wait.as_nanos() as u64;
+        self.attempt = if self.was_well() { 1 } else { self.attempt.max(1) };
         self.mark = if self.state == BreakerState::Open { until.max(self.mark) } else { until };
         self.wait = Duration::from_nanos(self.mark - self.now.min(self.mark));
-        self.attempt = if self.was_well() { 1 } else { self.attempt.max(1) };
+        self.breaks_off = false;
         self.enter(BreakerState::Open, Reason::Tripped("a test"))
     }
 }

@@ -19,6 +19,11 @@ pub(crate) type Answer = Response<ResponseBody<Scripted, HttpClassify, RefusalBo
 
 pub(crate) const SECOND: Duration = Duration::from_secs(1);
 
+/// A layer whose waits can be told apart by the second, and which asks for more than one success.
+pub(crate) fn layer() -> BreakerLayer {
+    BreakerLayer::new().wait(SECOND, 60 * SECOND).probes(4, 3)
+}
+
 pub(crate) fn now() -> Instant {
     tokio::time::Instant::now().into_std()
 }

@@ -128,11 +128,7 @@ async fn ask(
             again = hint(answer.headers());
             // So that the connection can be used again.
             drop(timeout_at(until, answer.into_body().collect()).await);
-            if says_when && matches!(status, 429 | 503) {
-                End::Refused(status)
-            } else {
-                End::Failed(status)
-            }
+            if says_when && matches!(status, 429 | 503) { End::Refused(status) } else { End::Failed(status) }
         }
         Ok(answer) => {
             let said = answer.headers().get("cache-status").and_then(|value| value.to_str().ok());
@@ -234,7 +230,10 @@ mod tests {
             let parsed = pairs.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap()));
             hint(&parsed.collect())
         };
-        assert_eq!(told(&[("retry-after", "2"), ("retry-after-ms", "1250")]), Some(Duration::from_millis(1250)));
+        assert_eq!(
+            told(&[("retry-after", "2"), ("retry-after-ms", "1250")]),
+            Some(Duration::from_millis(1250))
+        );
         assert_eq!(told(&[("retry-after", "2")]), Some(Duration::from_secs(2)));
         for value in ["0", "61", "soon"] {
             assert_eq!(told(&[("retry-after", value)]), None);
