@@ -24,11 +24,14 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const GIVES_UP: Duration = Duration::from_millis(400);
 
 /// Quick to come back, so that the tests are.
-const QUICK: [(&str, &str); 4] = [
+const QUICK: [(&str, &str); 6] = [
     ("DASHPOT_GATEWAY_BREAKER__WAIT_MS", "300"),
     ("DASHPOT_GATEWAY_BREAKER__MAX_WAIT_MS", "1000"),
     ("DASHPOT_GATEWAY_BREAKER__RAMP_MS", "1000"),
     ("DASHPOT_GATEWAY_BREAKER__SILENCE_MS", "200"),
+    // What is refused is to be seen.
+    ("DASHPOT_GATEWAY_BREAKER__MAX_HELD", "0"),
+    ("DASHPOT_GATEWAY_BREAKER__FAILURE_RATIO", "0.5"),
 ];
 
 type Http = Client<HttpConnector, Full<Bytes>>;
