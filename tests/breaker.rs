@@ -159,7 +159,12 @@ async fn it_opens_on_every_fault_keeps_away_and_comes_back() {
             assert!(failures < 50, "{fault}: it does not open");
         }
         let opened = since(began);
-        assert_eq!(failures, 5, "{fault}");
+        // Five in a row; or, where answers had begun and broke off, half of all that there were.
+        let is_in_midst = matches!(
+            fault,
+            Fault::StreamError { .. } | Fault::Truncate { .. } | Fault::Reset { .. } | Fault::Stall { .. }
+        );
+        assert_eq!(failures, if is_in_midst { 10 } else { 5 }, "{fault}");
 
         // It is open for 150 ms at least, and then one probe after the other fails.
         let (received, mut asked, mut wrong) = (upstream.stats().received, 0, 0);
