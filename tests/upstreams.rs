@@ -116,7 +116,9 @@ fn asked(server: &ModelServer) -> u64 {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_model_is_asked_for_at_its_own_upstream_and_what_fails_there_is_no_matter_elsewhere() {
     let (first, second) = (model(), model());
-    let gateway = Written::start(&two(&first, &second));
+    // Long enough for all that is asked while it is open, and nobody is held until then.
+    let breaker = "[breaker]\nwait_ms = 60000\nmax_wait_ms = 60000\nmax_held = 0\n";
+    let gateway = Written::start(&format!("{}{breaker}", two(&first, &second)));
     for (name, in_first, in_second) in [("large", 1, 0), ("small", 1, 1), ("smaller", 2, 1), ("tiny-1", 2, 2)]
     {
         assert_eq!(gateway.ask(name).await, StatusCode::OK);
