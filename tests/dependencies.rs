@@ -1,6 +1,6 @@
 //! The direction of dependencies: `examples, tests, benches -> dashpot -> {feature crates} -> {body, wire} -> core`.
 //!
-//! Feature crates never know each other. The test reads `cargo metadata`, and a crate that it does not know is a
+//! Feature crates never know each other; but the stores of one know it. The test reads `cargo metadata`, and a crate that it does not know is a
 //! violation until it has been given its place here.
 
 use std::{
@@ -21,6 +21,8 @@ enum Place {
     /// For tests of what stands above, so a normal dependency of none.
     Testkit,
     Feature,
+    /// What a feature crate can keep things in.
+    Store,
     Facade,
     Root,
 }
@@ -33,6 +35,7 @@ fn place(name: &str) -> Option<Place> {
         "dashpot-testkit" => Place::Testkit,
         "dashpot-breaker" | "dashpot-cache" | "dashpot-deadline" | "dashpot-embed" | "dashpot-limit"
         | "dashpot-sse" | "dashpot-warm" => Place::Feature,
+        "dashpot-cache-postgres" | "dashpot-cache-redis" => Place::Store,
         "dashpot" => Place::Facade,
         "dashpot-workspace" => Place::Root,
         _ => return None,
@@ -114,6 +117,9 @@ impl Package {
 /// Why a crate at `from` must not depend on `other`.
 fn forbidden(from: Place, other: &str, kind: Option<&str>) -> Option<&'static str> {
     let normal = kind != Some("dev");
+    if from == Place::Store && place(other) == Some(Place::Feature) && other != "dashpot-cache" {
+        return Some("it is a store of the cache, and of nothing else");
+    }
     if other == "tower" && normal && from != Place::Root {
         return Some("tower-layer and tower-service are enough outside of tests");
     }
@@ -206,7 +212,16 @@ fn the_checker_accepts_the_graph_of_the_design() {
         package("dashpot-wire", &[("dashpot-core", None), ("dashpot-testkit", Some("dev"))]),
         package("dashpot-sse", &[("dashpot-core", None), ("dashpot-wire", None), ("tower", Some("dev"))]),
         package("dashpot-testkit", &[("dashpot-core", None), ("dashpot-wire", None), ("tower", Some("dev"))]),
-        package("dashpot", &[("dashpot-core", None), ("dashpot-body", None), ("dashpot-sse", None)]),
+        package("dashpot-cache-redis", &[("dashpot-core", None), ("dashpot-cache", None)]),
+        package(
+            "dashpot",
+            &[
+                ("dashpot-cache-redis", None),
+                ("dashpot-core", None),
+                ("dashpot-body", None),
+                ("dashpot-sse", None),
+            ],
+        ),
         package("dashpot-workspace", &[("dashpot", Some("dev")), ("dashpot-testkit", Some("dev"))]),
         package("xtask", &[]),
     ] {
@@ -226,6 +241,9 @@ fn the_checker_catches_every_kind_of_violation() {
         ("dashpot-testkit", "dashpot-sse", Some("dev"), "the arrow runs the other way"),
         ("dashpot-sse", "dashpot-limit", None, "they stand side by side"),
         ("dashpot-sse", "dashpot-new", None, "it has no place yet"),
+        ("dashpot-cache", "dashpot-cache-redis", None, "the arrow runs the other way"),
+        ("dashpot-cache-redis", "dashpot-cache-postgres", None, "they stand side by side"),
+        ("dashpot-cache-redis", "dashpot-sse", None, "it is a store of the cache, and of nothing else"),
         ("dashpot", "xtask", None, "it is a program"),
         ("dashpot-sse", "tower", None, "tower-layer and tower-service are enough outside of tests"),
     ] {

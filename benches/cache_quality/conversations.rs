@@ -11,8 +11,8 @@ use std::{
 
 use bytes::Bytes;
 use dashpot::{
-    cache::{CacheLayer, Entry, Key, Removal, Store, StoreError, verify::Verify},
-    core::cosine,
+    cache::{CacheLayer, Entry, Key, Lease, Place, Removal, Store, StoreError, verify::Verify},
+    core::{Tenant, cosine},
     embed::{MiniLm, Model},
 };
 use http::{Request, Response, header};
@@ -35,13 +35,17 @@ struct Line {
 struct Last(Arc<Mutex<Option<Arc<Entry>>>>);
 
 impl Store for Last {
-    async fn get(&self, _: Key) -> Result<Option<Arc<Entry>>, StoreError> {
+    async fn get(&self, _: Place) -> Result<Option<Arc<Entry>>, StoreError> {
         Ok(None)
     }
 
-    async fn put(&self, entry: Arc<Entry>) -> Result<(), StoreError> {
+    async fn find(&self, _: &Tenant, _: Key) -> Result<Option<Arc<Entry>>, StoreError> {
+        Ok(None)
+    }
+
+    async fn put(&self, entry: Arc<Entry>, _: Option<Lease>) -> Result<bool, StoreError> {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(entry);
-        Ok(())
+        Ok(true)
     }
 
     async fn remove(&self, _: Removal) -> Result<(), StoreError> {

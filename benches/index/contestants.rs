@@ -46,7 +46,7 @@ impl Contestant for Ours {
     fn search(&self, embedding: &Embedding, _: usize) -> Vec<usize> {
         let found = self.0.search(partition(), embedding.vector(), MOST).now_or_never();
         let found = found.expect("it waits for nothing").expect("it is in memory");
-        found.iter().map(number).collect()
+        found.iter().map(|near| number(&near.key)).collect()
     }
 
     fn remove(&self, n: usize) -> bool {

@@ -131,7 +131,7 @@ impl<St: Store> Commit<St> {
             return;
         }
         let entry = Arc::new(entry);
-        if writes.ask(PATIENCE, store.put(entry.clone())).await.is_none() {
+        if writes.ask(PATIENCE, store.put(entry.clone(), None)).await != Some(true) {
             return;
         }
         if removals.are_about(&entry, self.since) {

@@ -7,7 +7,16 @@ use bytes::Bytes;
 use dashpot_core::{Embedding, Tenant};
 use dashpot_wire::dialect::Dialect;
 
-use crate::Key;
+use crate::{Key, NoEntry, format};
+
+/// Where an entry is: what is similar is in one partition, and so an engine of several machines has all of it on one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Place {
+    /// The hash over everything but the last user's text.
+    pub partition: Key,
+    /// The hash over everything.
+    pub key: Key,
+}
 
 /// An answer that is kept, and all that decides who may have it.
 #[derive(Clone, Debug)]
@@ -41,6 +50,36 @@ pub struct Entry {
 }
 
 impl Entry {
+    /// Where it is.
+    #[must_use]
+    pub fn place(&self) -> Place {
+        Place { partition: self.partition, key: self.key }
+    }
+
+    /// The entry in bytes, for an engine or a file: in a form that says which it is, with the time of the world, and
+    /// compressed where that makes it smaller.
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        format::encode(self)
+    }
+
+    /// The entry that was made into these bytes, as old as it has become since by the clocks of both machines; but none
+    /// is younger than new.
+    ///
+    /// # Errors
+    /// If they are no entry, or one of a form that is not known here. Whatever they are, memory and time are bounded by
+    /// their number.
+    pub fn decode(bytes: &[u8]) -> Result<Self, NoEntry> {
+        format::decode(bytes)
+    }
+
+    /// For how long from now it can be given to anybody, stale or not; `None` if its time is over.
+    #[must_use]
+    pub fn left(&self, now: Instant) -> Option<Duration> {
+        let time = Duration::from_millis(self.fresh_ms.saturating_add(self.stale_ms));
+        time.checked_sub(self.times(now).0).filter(|left| !left.is_zero())
+    }
+
     /// How much memory it takes, roughly, in bytes.
     #[must_use]
     pub fn weight(&self) -> usize {

@@ -168,7 +168,7 @@ impl<St: Store> Shared<St> {
     /// The entry for this request, if the store has it in time.
     async fn find(&self, asked: &Asked, tenant: &Tenant) -> Option<Arc<Entry>> {
         let reads = &self.counters.others.reads;
-        let entry = reads.ask(self.rules.budget, self.store.get(asked.exact)).await??;
+        let entry = reads.ask(self.rules.budget, self.store.get(asked.place())).await??;
         (entry.tenant == *tenant && entry.key == asked.exact).then_some(entry)
     }
 

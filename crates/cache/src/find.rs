@@ -6,7 +6,7 @@ use dashpot_core::{Embedding, Tenant};
 use tokio::time::Instant;
 
 use crate::{
-    Entry, Store, answer,
+    Entry, Key, Near, Store, answer,
     ask::caught,
     commit::Commit,
     control::Control,
@@ -96,8 +96,17 @@ impl<St: Store> Shared<St> {
         let partition = search.asked.partition;
         let mut best: Option<(Arc<Entry>, f32)> = None;
         let Others { reads, index, .. } = &self.counters.others;
-        for key in index.ask(search.left(), similar.near(partition, embedding)).await? {
-            let Some(entry) = reads.ask(search.left(), self.store.get(key)).await? else {
+        let mut near = index.ask(search.left(), similar.near(partition, embedding)).await?;
+        // What came without its entry is asked for at once.
+        let missing: Vec<Key> =
+            near.iter().filter(|near| near.entry.is_none()).map(|near| near.key).collect();
+        if !missing.is_empty() {
+            let found = reads.ask(search.left(), self.store.get_all(partition, &missing)).await?;
+            let waiting = near.iter_mut().filter(|near| near.entry.is_none());
+            waiting.zip(found).for_each(|(near, found)| near.entry = found);
+        }
+        for Near { key, entry } in near {
+            let Some(entry) = entry else {
                 similar.gone(partition, key).await;
                 continue;
             };

@@ -57,7 +57,7 @@ impl<St: Store> Handle<St> {
     /// # Errors
     /// When the store fails.
     pub async fn feedback(&self, tenant: &Tenant, key: Key, is_right: bool) -> Result<bool, StoreError> {
-        let entry = self.shared.store.get(key).await?;
+        let entry = self.shared.store.find(tenant, key).await?;
         let is_theirs = entry.is_some_and(|entry| entry.tenant == *tenant && entry.key == key);
         if is_theirs && let Some(similar) = self.similar() {
             similar.feedback().tell(key, is_right);

@@ -15,6 +15,7 @@ use self::{
     headers::{HEADERS, OF_THE_SENDER, hash_headers},
     json::{Json, hash_bytes},
 };
+use crate::Place;
 
 /// The fields of a request that say nothing about its answer. Any other joins the key, and so does one that nobody has
 /// heard of.
@@ -109,6 +110,11 @@ pub(crate) struct Sampling {
 }
 
 impl Asked {
+    /// Where its entry is.
+    pub(crate) fn place(&self) -> Place {
+        Place { partition: self.partition, key: self.exact }
+    }
+
     /// Reads a request; `None` if it cannot be told from all others: it is no JSON object, has a field twice or a number
     /// that no double holds, or wants its answer made in the background or with what the provider remembers.
     pub(crate) fn read(

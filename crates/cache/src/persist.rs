@@ -1,7 +1,5 @@
 //! What a store holds, in a file between two runs.
 
-mod record;
-
 use std::{
     error::Error,
     fmt,
@@ -13,15 +11,18 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
-    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use self::record::Record;
-use crate::{Handle, MemoryStore, Store as _, now};
+use sha2::{Digest, Sha256};
 
-/// What a file begins with, and which form it has. Then comes when it was written, in milliseconds since 1970, and then a
-/// record for each entry.
-const MAGIC: &[u8; 16] = b"dashpot-cache 1\n";
+use crate::{Entry, Handle, MemoryStore, Store as _, now};
+
+/// What a file begins with, and which form it has. Then come the entries: each as its length, the beginning of a hash over
+/// it, and [it](Entry::encode).
+const MAGIC: &[u8; 16] = b"dashpot-cache 2\n";
+
+/// No entry is longer: what says so is none.
+const MAX_LEN: u32 = 1 << 30;
 
 impl Handle<MemoryStore> {
     /// Writes all entries to a file, in place of what it held, which stays if this fails; how many they were. What was
@@ -45,10 +46,9 @@ impl Handle<MemoryStore> {
     fn write(&self, file: File) -> io::Result<u64> {
         let mut file = BufWriter::new(file);
         file.write_all(MAGIC)?;
-        file.write_all(&unix_millis().to_le_bytes())?;
-        let (now, mut count) = (now(), 0);
+        let mut count = 0;
         for entry in self.store().entries() {
-            Record::of(&entry, now).write(&mut file)?;
+            write(&mut file, &entry.encode())?;
             count += 1;
         }
         file.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()?;
@@ -63,22 +63,23 @@ impl Handle<MemoryStore> {
     /// If the file cannot be read, was not written by this, or is broken; what comes before the break is read.
     pub async fn restore(&self, path: &Path) -> Result<u64, RestoreError> {
         let mut file = BufReader::new(File::open(path).map_err(RestoreError::Io)?);
-        let mut begin = [0; 24];
+        let mut begin = [0; 16];
         file.read_exact(&mut begin).map_err(|_| RestoreError::Broken { restored: 0 })?;
-        let Some((MAGIC, millis)) = begin.split_first_chunk() else {
+        if begin != *MAGIC {
             return Err(RestoreError::Broken { restored: 0 });
-        };
-        let written = u64::from_le_bytes(millis.try_into().unwrap_or_default());
-        // A clock that was set back makes nothing younger than it was.
-        let since = Duration::from_millis(unix_millis().saturating_sub(written));
+        }
         let mut restored = 0;
         loop {
-            let record = Record::read(&mut file).map_err(|_| RestoreError::Broken { restored })?;
-            let Some(record) = record else { return Ok(restored) };
-            let Some(entry) = record.entry(since, now()) else { continue };
+            let Some(bytes) = read(&mut file).map_err(|_| RestoreError::Broken { restored })? else {
+                return Ok(restored);
+            };
+            let entry = Entry::decode(&bytes).map_err(|_| RestoreError::Broken { restored })?;
+            if entry.left(now()).is_none() {
+                continue;
+            }
             let entry = Arc::new(entry);
             // In memory it takes everything.
-            drop(self.store().put(entry.clone()).await);
+            drop(self.store().put(entry.clone(), None).await);
             if let Some(similar) = self.similar() {
                 self.index(&**similar, &entry).await;
             }
@@ -140,8 +141,38 @@ fn create(path: &Path) -> io::Result<File> {
     options.write(true).create_new(true).open(path)
 }
 
-#[allow(clippy::disallowed_methods, reason = "between two runs there is no other clock")]
-fn unix_millis() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+fn write(file: &mut impl io::Write, bytes: &[u8]) -> io::Result<()> {
+    let len = u32::try_from(bytes.len()).ok().filter(|len| *len <= MAX_LEN);
+    file.write_all(&len.ok_or(io::ErrorKind::FileTooLarge)?.to_le_bytes())?;
+    file.write_all(&check(bytes))?;
+    file.write_all(bytes)
+}
+
+/// The next entry; `None` at the end of the file.
+fn read(file: &mut impl io::Read) -> io::Result<Option<Vec<u8>>> {
+    let mut len = [0; 4];
+    match file.read(&mut len[..1])? {
+        0 => return Ok(None),
+        _ => file.read_exact(&mut len[1..])?,
+    }
+    let len = u32::from_le_bytes(len);
+    if len > MAX_LEN {
+        return Err(io::ErrorKind::InvalidData.into());
+    }
+    let mut sum = [0; 8];
+    file.read_exact(&mut sum)?;
+    // Not reserved before it is there: the length may be anything.
+    let mut bytes = Vec::new();
+    file.take(len.into()).read_to_end(&mut bytes)?;
+    if bytes.len() != len as usize || check(&bytes) != sum {
+        return Err(io::ErrorKind::InvalidData.into());
+    }
+    Ok(Some(bytes))
+}
+
+/// Finds what broke by chance; it keeps nobody from writing what they like.
+fn check(bytes: &[u8]) -> [u8; 8] {
+    let mut sum = [0; 8];
+    sum.copy_from_slice(&Sha256::digest(bytes)[..8]);
+    sum
 }

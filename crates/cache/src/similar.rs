@@ -7,7 +7,7 @@ use moka::sync::Cache;
 use tower_service::Service;
 
 use crate::{
-    Entry, Index, Key, Learning, StoreError,
+    Entry, Index, Key, Learning, Near, StoreError,
     ask::{Ask, BoxFuture},
     feedback::Feedback,
     flight::BoxError,
@@ -106,12 +106,12 @@ pub(crate) trait Tier: Send + Sync {
         text: &'a Arc<str>,
     ) -> BoxFuture<'a, Result<Option<Embedding>, BoxError>>;
 
-    /// The keys of entries whose questions may be the same.
+    /// Entries whose questions may be the same.
     fn near<'a>(
         &'a self,
         partition: Key,
         embedding: &'a Embedding,
-    ) -> BoxFuture<'a, Result<Vec<Key>, StoreError>>;
+    ) -> BoxFuture<'a, Result<Vec<Near>, StoreError>>;
 
     /// Whether a kept question is the same, and how far from being refused. Where something is learned, that decides, and this
     /// says only how similar it is.
@@ -167,12 +167,12 @@ where
         &'a self,
         partition: Key,
         embedding: &'a Embedding,
-    ) -> BoxFuture<'a, Result<Vec<Key>, StoreError>> {
+    ) -> BoxFuture<'a, Result<Vec<Near>, StoreError>> {
         Box::pin(async move {
-            let mut keys = self.index.search(partition, embedding.vector(), self.most).await?;
+            let mut near = self.index.search(partition, embedding.vector(), self.most).await?;
             // Each is looked up and verified while somebody waits.
-            keys.truncate(self.most);
-            Ok(keys)
+            near.truncate(self.most);
+            Ok(near)
         })
     }
 

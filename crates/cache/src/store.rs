@@ -5,17 +5,48 @@ use std::{error::Error, fmt, sync::Arc};
 use dashpot_core::Tenant;
 
 pub use self::memory::MemoryStore;
-use crate::{Entry, Key};
+use crate::{Entry, Key, Lease, Place};
 
 /// Where answers are kept.
 ///
-/// An error, or an answer that does not come in time, is a miss to the cache and nothing worse.
+/// An error, or an answer that does not come in time, is a miss to the cache and nothing worse. Any of these can be dropped
+/// halfway, as the requests are that wait for them. `dashpot-cache-redis` and `dashpot-cache-postgres` are stores that several
+/// processes share; what a store is to be, beyond these lines, is said by the tests that all of them pass.
 pub trait Store: Send + Sync + 'static {
-    /// The entry of this key.
-    fn get(&self, key: Key) -> impl Future<Output = Result<Option<Arc<Entry>>, StoreError>> + Send;
+    /// The entry at this place.
+    fn get(&self, place: Place) -> impl Future<Output = Result<Option<Arc<Entry>>, StoreError>> + Send;
 
-    /// Keeps an entry, in place of one with the same key.
-    fn put(&self, entry: Arc<Entry>) -> impl Future<Output = Result<(), StoreError>> + Send;
+    /// The entries of these keys in one partition, in the same order. Default: one [`get`](Self::get) after another.
+    fn get_all(
+        &self,
+        partition: Key,
+        keys: &[Key],
+    ) -> impl Future<Output = Result<Vec<Option<Arc<Entry>>>, StoreError>> + Send {
+        async move {
+            let mut entries = Vec::with_capacity(keys.len());
+            for &key in keys {
+                entries.push(self.get(Place { partition, key }).await?);
+            }
+            Ok(entries)
+        }
+    }
+
+    /// A tenant's entry, of which only the key is known: no request waits for it.
+    fn find(
+        &self,
+        tenant: &Tenant,
+        key: Key,
+    ) -> impl Future<Output = Result<Option<Arc<Entry>>, StoreError>> + Send;
+
+    /// Keeps an entry, in place of one with the same key; whether it does.
+    ///
+    /// Of a call that has a [lease](crate::Leases), it does only while that is held, and looks and writes in one step: whoever
+    /// was thought to be gone does not overwrite what came after. A store without leases need not look at it.
+    fn put(
+        &self,
+        entry: Arc<Entry>,
+        lease: Option<Lease>,
+    ) -> impl Future<Output = Result<bool, StoreError>> + Send;
 
     /// Removes entries.
     fn remove(&self, what: Removal) -> impl Future<Output = Result<(), StoreError>> + Send;

@@ -80,8 +80,8 @@ fn a_flood_of_other_questions_stays_within_the_bound() {
                     stale_ms: 0,
                     tags: Vec::new(),
                 };
-                let put = pin!(store.put(Arc::new(entry)));
-                let Poll::Ready(Ok(())) = put.poll(&mut Context::from_waker(Waker::noop())) else {
+                let put = pin!(store.put(Arc::new(entry), None));
+                let Poll::Ready(Ok(true)) = put.poll(&mut Context::from_waker(Waker::noop())) else {
                     panic!("it is in memory")
                 };
             }

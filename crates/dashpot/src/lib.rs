@@ -6,6 +6,8 @@ pub use dashpot_body as body;
 pub use dashpot_breaker as breaker;
 #[cfg(feature = "cache")]
 pub use dashpot_cache as cache;
+#[cfg(feature = "cache-postgres")]
+pub use dashpot_cache_postgres as cache_postgres;
 pub use dashpot_core as core;
 #[cfg(feature = "deadline")]
 pub use dashpot_deadline as deadline;

@@ -96,7 +96,7 @@ impl Provision {
             Self::Onnx => &["onnx"],
             Self::Redis => &["servers"],
             Self::RediSearch => &["servers"],
-            Self::Postgres => &["servers"],
+            Self::Postgres => &["postgres", "servers"],
             Self::FowCache
             | Self::WordNet
             | Self::Faiss

@@ -8,7 +8,7 @@ use std::{
 
 use self::partition::{Code, Partition};
 use super::Index;
-use crate::{Entry, Key, StoreError};
+use crate::{Entry, Key, Near, StoreError};
 
 /// An index in this process that looks at every question of a partition: at the signs of its numbers first, then at the
 /// numbers, each in a byte, of some hundreds whose signs are the most like those that are looked for.
@@ -97,10 +97,11 @@ impl Index for FlatIndex {
         Ok(())
     }
 
-    async fn search(&self, partition: Key, vector: &[f32], most: usize) -> Result<Vec<Key>, StoreError> {
+    async fn search(&self, partition: Key, vector: &[f32], most: usize) -> Result<Vec<Near>, StoreError> {
         let Some(entries) = self.partition(partition) else { return Ok(Vec::new()) };
         let code = Code::of(vector);
-        Ok(read(&entries, |entries| entries.nearest(&code, most)))
+        let keys = read(&entries, |entries| entries.nearest(&code, most));
+        Ok(keys.into_iter().map(Near::from).collect())
     }
 
     async fn remove(&self, partition: Key, key: Key) -> Result<(), StoreError> {

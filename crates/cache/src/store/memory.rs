@@ -3,10 +3,11 @@ use std::{
     time::{Duration, Instant},
 };
 
+use dashpot_core::Tenant;
 use moka::{Expiry, sync::Cache};
 
 use super::{Removal, Store, StoreError};
-use crate::{Entry, Key};
+use crate::{Entry, Key, Lease, Place};
 
 /// What moka takes for an entry, and the allocator for its parts, as `tests/cost.rs` measures it.
 const OVERHEAD: usize = 400;
@@ -57,13 +58,17 @@ impl MemoryStore {
 }
 
 impl Store for MemoryStore {
-    async fn get(&self, key: Key) -> Result<Option<Arc<Entry>>, StoreError> {
-        Ok(self.entries.get(&key))
+    async fn get(&self, place: Place) -> Result<Option<Arc<Entry>>, StoreError> {
+        Ok(self.entries.get(&place.key).filter(|entry| entry.partition == place.partition))
     }
 
-    async fn put(&self, entry: Arc<Entry>) -> Result<(), StoreError> {
+    async fn find(&self, tenant: &Tenant, key: Key) -> Result<Option<Arc<Entry>>, StoreError> {
+        Ok(self.entries.get(&key).filter(|entry| entry.tenant == *tenant))
+    }
+
+    async fn put(&self, entry: Arc<Entry>, _: Option<Lease>) -> Result<bool, StoreError> {
         self.entries.insert(entry.key, entry);
-        Ok(())
+        Ok(true)
     }
 
     async fn remove(&self, what: Removal) -> Result<(), StoreError> {
@@ -102,7 +107,6 @@ impl Expiry<Key, Arc<Entry>> for UntilStale {
 
 #[cfg(test)]
 mod tests {
-    use dashpot_core::Tenant;
     use dashpot_wire::dialect::Dialect;
 
     use super::*;

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use dashpot_cache::{CacheLayer, Entry, Key, Removal, Store, StoreError};
+use dashpot_cache::{CacheLayer, Entry, Key, Lease, Place, Removal, Store, StoreError};
 use dashpot_core::{Rejection, Tenant};
 use http_body_util::BodyExt;
 
@@ -125,15 +125,19 @@ struct Bad {
 }
 
 impl Store for Bad {
-    async fn get(&self, _: Key) -> Result<Option<Arc<Entry>>, StoreError> {
+    async fn get(&self, _: Place) -> Result<Option<Arc<Entry>>, StoreError> {
         if self.hangs {
             std::future::pending::<()>().await;
         }
         Err(StoreError::new("it is broken"))
     }
 
-    async fn put(&self, _: Arc<Entry>) -> Result<(), StoreError> {
-        self.get(Key::from([0; 32])).await.map(drop)
+    async fn find(&self, _: &Tenant, _: Key) -> Result<Option<Arc<Entry>>, StoreError> {
+        Err(StoreError::new("it is broken"))
+    }
+
+    async fn put(&self, entry: Arc<Entry>, _: Option<Lease>) -> Result<bool, StoreError> {
+        self.get(entry.place()).await.map(|_| true)
     }
 
     async fn remove(&self, _: Removal) -> Result<(), StoreError> {

@@ -2,7 +2,9 @@
 
 use std::sync::{Arc, Mutex};
 
-use dashpot_cache::{CacheLayer, Entry, Index, Key, MemoryStore, Removal, Similar, Store, StoreError};
+use dashpot_cache::{
+    CacheLayer, Entry, Index, Key, Lease, MemoryStore, Near, Place, Removal, Similar, Store, StoreError,
+};
 use dashpot_core::{Embedding, Tenant};
 use http_body::Body;
 use tower::service_fn;
@@ -14,13 +16,17 @@ use crate::support::{Model, cache, chat, completion, layer, read, tenant, whole,
 struct Mixed(Mutex<Option<Arc<Entry>>>);
 
 impl Store for Mixed {
-    async fn get(&self, _: Key) -> Result<Option<Arc<Entry>>, StoreError> {
+    async fn get(&self, _: Place) -> Result<Option<Arc<Entry>>, StoreError> {
         Ok(self.0.lock().unwrap().clone())
     }
 
-    async fn put(&self, entry: Arc<Entry>) -> Result<(), StoreError> {
+    async fn find(&self, _: &Tenant, _: Key) -> Result<Option<Arc<Entry>>, StoreError> {
+        Ok(self.0.lock().unwrap().clone())
+    }
+
+    async fn put(&self, entry: Arc<Entry>, _: Option<Lease>) -> Result<bool, StoreError> {
         *self.0.lock().unwrap() = Some(entry);
-        Ok(())
+        Ok(true)
     }
 
     async fn remove(&self, _: Removal) -> Result<(), StoreError> {
@@ -38,8 +44,8 @@ impl Index for Everything {
         Ok(())
     }
 
-    async fn search(&self, _: Key, _: &[f32], _: usize) -> Result<Vec<Key>, StoreError> {
-        Ok(self.0.lock().unwrap().clone())
+    async fn search(&self, _: Key, _: &[f32], _: usize) -> Result<Vec<Near>, StoreError> {
+        Ok(self.0.lock().unwrap().iter().copied().map(Near::from).collect())
     }
 
     async fn remove(&self, _: Key, key: Key) -> Result<(), StoreError> {
@@ -128,13 +134,17 @@ struct Odd {
 }
 
 impl Store for Odd {
-    async fn get(&self, key: Key) -> Result<Option<Arc<Entry>>, StoreError> {
-        let entry = self.kept.get(key).await?;
+    async fn get(&self, place: Place) -> Result<Option<Arc<Entry>>, StoreError> {
+        let entry = self.kept.get(place).await?;
         entry.map(|entry| (self.change)(Entry::clone(&entry)).map(Arc::new)).transpose()
     }
 
-    async fn put(&self, entry: Arc<Entry>) -> Result<(), StoreError> {
-        self.kept.put(entry).await
+    async fn find(&self, tenant: &Tenant, key: Key) -> Result<Option<Arc<Entry>>, StoreError> {
+        self.kept.find(tenant, key).await
+    }
+
+    async fn put(&self, entry: Arc<Entry>, lease: Option<Lease>) -> Result<bool, StoreError> {
+        self.kept.put(entry, lease).await
     }
 
     async fn remove(&self, what: Removal) -> Result<(), StoreError> {
@@ -175,7 +185,7 @@ impl Index for Broken {
         Err(StoreError::new("it is broken"))
     }
 
-    async fn search(&self, _: Key, _: &[f32], _: usize) -> Result<Vec<Key>, StoreError> {
+    async fn search(&self, _: Key, _: &[f32], _: usize) -> Result<Vec<Near>, StoreError> {
         Err(StoreError::new("it is broken"))
     }
 

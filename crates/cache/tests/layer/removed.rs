@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use dashpot_cache::{
-    CacheLayer, Entry, FlatIndex, Handle, Key, MemoryStore, Removal, Similar, Store, StoreError,
+    CacheLayer, Entry, FlatIndex, Handle, Key, Lease, MemoryStore, Place, Removal, Similar, Store, StoreError,
 };
 use dashpot_core::{Embedding, Tenant};
 
@@ -71,13 +71,17 @@ async fn who_asks_after_a_removal_does_not_join_a_call_that_began_before() {
 struct Slow(MemoryStore);
 
 impl Store for Slow {
-    async fn get(&self, key: Key) -> Result<Option<Arc<Entry>>, StoreError> {
-        self.0.get(key).await
+    async fn get(&self, place: Place) -> Result<Option<Arc<Entry>>, StoreError> {
+        self.0.get(place).await
     }
 
-    async fn put(&self, entry: Arc<Entry>) -> Result<(), StoreError> {
+    async fn find(&self, tenant: &Tenant, key: Key) -> Result<Option<Arc<Entry>>, StoreError> {
+        self.0.find(tenant, key).await
+    }
+
+    async fn put(&self, entry: Arc<Entry>, lease: Option<Lease>) -> Result<bool, StoreError> {
         sleep(SECOND).await;
-        self.0.put(entry).await
+        self.0.put(entry, lease).await
     }
 
     async fn remove(&self, what: Removal) -> Result<(), StoreError> {
@@ -123,11 +127,15 @@ async fn a_flood_of_removals_forgets_none() {
 struct Stuck;
 
 impl Store for Stuck {
-    async fn get(&self, _: Key) -> Result<Option<Arc<Entry>>, StoreError> {
+    async fn get(&self, _: Place) -> Result<Option<Arc<Entry>>, StoreError> {
         Ok(None)
     }
 
-    async fn put(&self, _: Arc<Entry>) -> Result<(), StoreError> {
+    async fn find(&self, _: &Tenant, _: Key) -> Result<Option<Arc<Entry>>, StoreError> {
+        Ok(None)
+    }
+
+    async fn put(&self, _: Arc<Entry>, _: Option<Lease>) -> Result<bool, StoreError> {
         std::future::pending().await
     }
 

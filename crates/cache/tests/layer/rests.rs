@@ -9,8 +9,10 @@ use std::{
     time::Duration,
 };
 
-use dashpot_cache::{CacheLayer, Entry, FlatIndex, Key, MemoryStore, Removal, Similar, Store, StoreError};
-use dashpot_core::Embedding;
+use dashpot_cache::{
+    CacheLayer, Entry, FlatIndex, Key, Lease, MemoryStore, Place, Removal, Similar, Store, StoreError,
+};
+use dashpot_core::{Embedding, Tenant};
 use tokio::time::Instant;
 use tower::service_fn;
 
@@ -42,14 +44,18 @@ impl Hanging {
 }
 
 impl Store for Hanging {
-    async fn get(&self, key: Key) -> Result<Option<Arc<Entry>>, StoreError> {
+    async fn get(&self, place: Place) -> Result<Option<Arc<Entry>>, StoreError> {
         self.hang().await;
-        self.store.get(key).await
+        self.store.get(place).await
     }
 
-    async fn put(&self, entry: Arc<Entry>) -> Result<(), StoreError> {
+    async fn find(&self, tenant: &Tenant, key: Key) -> Result<Option<Arc<Entry>>, StoreError> {
+        self.store.find(tenant, key).await
+    }
+
+    async fn put(&self, entry: Arc<Entry>, lease: Option<Lease>) -> Result<bool, StoreError> {
         self.hang().await;
-        self.store.put(entry).await
+        self.store.put(entry, lease).await
     }
 
     async fn remove(&self, what: Removal) -> Result<(), StoreError> {

@@ -9,17 +9,31 @@ mod process;
 mod proxy;
 mod redis;
 
-use std::{env, path::PathBuf};
+use std::{
+    env,
+    path::{Path, PathBuf},
+};
 
 pub use self::{postgres::Postgres, proxy::Proxy, redis::Redis};
 
+/// Whether this folder is one that `cargo xtask setup` made.
+fn is_complete(folder: &Path) -> bool {
+    folder.join("SHA256SUMS").is_file()
+}
+
 /// The folder that `variable` names, or the one of this name beside the test's program, where `cargo xtask setup` puts it.
 fn installed(variable: &str, name: &str) -> PathBuf {
-    let here = env::current_exe().expect("a program has a path");
-    let mut folders = here.ancestors().skip(1).map(|folder| folder.join(name));
-    let beside = || folders.find(|folder| folder.join("SHA256SUMS").is_file());
-    let folder = env::var_os(variable).map(PathBuf::from).or_else(beside);
-    folder.filter(|folder| folder.join("SHA256SUMS").is_file()).unwrap_or_else(|| {
-        panic!("{name} is not where {variable} says, or beside the build's files: `cargo xtask setup` installs it")
+    find(variable, name).unwrap_or_else(|| {
+        panic!(
+            "{name} is not where {variable} says, or beside the build's files: `cargo xtask setup` installs it"
+        )
     })
+}
+
+fn find(variable: &str, name: &str) -> Option<PathBuf> {
+    if let Some(folder) = env::var_os(variable) {
+        return Some(PathBuf::from(folder)).filter(|folder| is_complete(folder));
+    }
+    let here = env::current_exe().expect("a program has a path");
+    here.ancestors().skip(1).map(|folder| folder.join(name)).find(|folder| is_complete(folder))
 }

@@ -5,7 +5,7 @@ use std::{env, path::Path, process::Command};
 use rustix::process::Signal;
 
 use self::install::Install;
-use super::process::Process;
+use super::{find, process::Process};
 
 /// The name and the password of who may do everything.
 const USER: &str = "postgres";
@@ -51,6 +51,12 @@ impl Postgres {
         replica
     }
 
+    /// Whether it is installed.
+    #[must_use]
+    pub fn is_installed() -> bool {
+        find("DASHPOT_POSTGRES", "postgres").is_some()
+    }
+
     /// A server that is there already: the one that `DASHPOT_TEST_POSTGRES_URL` names.
     #[must_use]
     pub fn existing() -> Option<String> {
@@ -74,7 +80,7 @@ impl Postgres {
         let command = |port: u16, folder: &Path| {
             let mut command = Command::new(self.install.program("postgres"));
             command.arg("-D").arg(folder.join("data")).args(["-p", &port.to_string(), "-h", "127.0.0.1"]);
-            let ours = ["unix_socket_directories=", "fsync=off", "synchronous_commit=off"];
+            let ours = ["unix_socket_directories=", "fsync=off"];
             for setting in ours.into_iter().chain(self.settings.iter().map(String::as_str)) {
                 command.args(["-c", setting]);
             }

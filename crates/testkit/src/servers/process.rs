@@ -16,10 +16,10 @@ const POLL: Duration = Duration::from_millis(20);
 const POLLS: u32 = 1_500;
 
 /// Ends the server and removes its folder once our end of the pipe is closed, as the kernel does when we are gone. In a group
-/// of its own: what is sent to ours is not for it.
+/// of its own: what is sent to ours is not for it. Processes of the server may still write while they end.
 const GUARD: &str = r#"trap "" INT TERM HUP; read -r _
 pid=$(cat "$1/pid" 2>/dev/null) && kill -s "$2" "$pid" 2>/dev/null && sleep 1 && kill -KILL "$pid" 2>/dev/null
-rm -rf "$1""#;
+for _ in 1 2 3 4 5 6 7 8 9; do rm -rf "$1" 2>/dev/null && break; sleep 1; done"#;
 
 /// A server's process and its folder.
 pub(super) struct Process {

@@ -9,7 +9,7 @@ use std::{
 
 use rustix::process::Signal;
 
-use super::{installed, process::Process};
+use super::{find, installed, process::Process};
 
 /// A Redis 8, with vector sets, that keeps nothing on a disk.
 #[derive(Debug)]
@@ -43,6 +43,12 @@ impl Redis {
         let module = installed("DASHPOT_REDISEARCH", "redisearch").join("redisearch.so");
         let module = module.to_str().expect("a path that is text");
         Self::start(&[&["--loadmodule", module], args].concat())
+    }
+
+    /// Whether it is installed.
+    #[must_use]
+    pub fn is_installed() -> bool {
+        find("DASHPOT_REDIS", "redis").is_some()
     }
 
     /// A server that is there already: the one that `DASHPOT_TEST_REDIS_URL` names.

@@ -1,0 +1,9 @@
+//! The store on a real PostgreSQL with pgvector. `cargo xtask setup` installs it; what needs no server of its own runs on the
+//! one that `DASHPOT_TEST_POSTGRES_URL` names, where there is one.
+
+mod entries;
+mod faults;
+mod leases;
+mod nearest;
+mod start;
+mod support;
