@@ -1,6 +1,6 @@
 use std::collections::HashMap;
 
-use dashpot_cache::{Entry, Index, Place, Removal, Store};
+use dashpot_cache::{Entry, Place, Removal, Store};
 
 use crate::support::{Fixture, entry, key, place, shared, tenant};
 
@@ -139,7 +139,8 @@ async fn nobody_is_ever_given_what_is_anothers() {
                 assert!(found.is_none_or(|found| found.tenant == owner && found.key == place.key));
             }
             _ => {
-                let near = store.search(place.partition, &[1.0, 0.2], 10).await.unwrap();
+                let near =
+                    dashpot_cache::Index::search(store, place.partition, &[1.0, 0.2], 10).await.unwrap();
                 let there = model.keys().filter(|kept| kept.partition == place.partition).count();
                 assert_eq!(near.len(), there.min(10));
                 for near in near {
