@@ -2,7 +2,6 @@
 
 use std::{
     error::Error,
-    future::Future,
     pin::pin,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
@@ -155,17 +154,15 @@ fn ended(end: Result<(), tokio_postgres::Error>) -> Box<dyn Error + Send + Sync>
 
 /// Waits until a connection that was asked something has not answered for `time`. The last that was asked may have been
 /// answered when nobody waited any more: before it is given up, it is asked for nothing.
-fn silence(connection: &Connection, time: Duration) -> impl Future<Output = ()> {
-    async move {
-        let (mut ticks, mut before) = (interval(time / 2), None);
-        loop {
-            ticks.tick().await;
-            let answered = connection.answered();
-            let is_silent = connection.unanswered() > 0 && before == Some(answered);
-            if is_silent && connection.ask(connection.client.simple_query("")).await.is_err() {
-                return;
-            }
-            before = Some(connection.answered());
+async fn silence(connection: &Connection, time: Duration) {
+    let (mut ticks, mut before) = (interval((time / 2).max(Duration::from_millis(1))), None);
+    loop {
+        ticks.tick().await;
+        let answered = connection.answered();
+        let is_silent = connection.unanswered() > 0 && before == Some(answered);
+        if is_silent && connection.ask(connection.client.simple_query("")).await.is_err() {
+            return;
         }
+        before = Some(connection.answered());
     }
 }

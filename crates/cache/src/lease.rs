@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use crate::{Entry, Place, StoreError, ask::BoxFuture};
+use crate::{Entry, Place, StoreError};
 
 /// Who of all processes that share a store makes the call for a place: whoever has its lease, which ends by itself if they do
 /// not renew it. They are the store's own, so that [`Store::put`](crate::Store::put) can look at them.
@@ -71,37 +71,5 @@ impl Lease {
 impl fmt::Debug for Lease {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Lease").field("place", &self.place).finish_non_exhaustive()
-    }
-}
-
-/// [`Leases`] of whatever type.
-#[allow(dead_code, reason = "for the layer")]
-pub(crate) trait AnyLeases: Send + Sync {
-    fn acquire(
-        &self,
-        place: Place,
-        time: Duration,
-    ) -> BoxFuture<'_, Result<(Acquired, Option<Arc<Entry>>), StoreError>>;
-
-    fn renew(&self, lease: Lease, time: Duration) -> BoxFuture<'_, Result<bool, StoreError>>;
-
-    fn release(&self, lease: Lease, outcome: Released) -> BoxFuture<'_, Result<(), StoreError>>;
-}
-
-impl<L: Leases> AnyLeases for L {
-    fn acquire(
-        &self,
-        place: Place,
-        time: Duration,
-    ) -> BoxFuture<'_, Result<(Acquired, Option<Arc<Entry>>), StoreError>> {
-        Box::pin(Leases::acquire(self, place, time))
-    }
-
-    fn renew(&self, lease: Lease, time: Duration) -> BoxFuture<'_, Result<bool, StoreError>> {
-        Box::pin(Leases::renew(self, lease, time))
-    }
-
-    fn release(&self, lease: Lease, outcome: Released) -> BoxFuture<'_, Result<(), StoreError>> {
-        Box::pin(Leases::release(self, lease, outcome))
     }
 }
