@@ -2,13 +2,14 @@ use std::{sync::Arc, time::Duration};
 
 use dashpot_core::{Embedding, Tenant};
 use dashpot_wire::dialect::Dialect;
-use http::{HeaderMap, header};
+use http::{HeaderMap, StatusCode, header};
 use tokio::{runtime::Handle, time::timeout};
 
 use crate::{
     Entry, Keep, Key, Removal, Store, StoreError, answer,
+    call::Elsewhere,
     control::Control,
-    flight::{OnEnd, Recorded},
+    flight::{Ended, OnEnd, Recorded},
     key::{Asked, varies},
     layer::Shared,
     learning::Explored,
@@ -16,6 +17,7 @@ use crate::{
     others::Others,
     removals::Since,
     stats::count,
+    turn::Slot,
 };
 
 /// What takes longer is let go: who asks the same meanwhile hears the answer from the call.
@@ -53,14 +55,16 @@ impl<St: Store> Commit<St> {
     }
 
     /// Keeps the answer when it has come, beside those who hear it.
-    pub(crate) fn on_end(mut self) -> OnEnd {
-        Box::new(move |recorded, until_kept| {
+    pub(crate) fn on_end(mut self, held: Slot) -> OnEnd {
+        Box::new(move |ended, recorded, until_kept| {
+            let Some(recorded) = recorded else { return held.ended_without(ended) };
             let runtime = self.runtime.clone();
             runtime.spawn(async move {
-                let entry = self.entry(&recorded, self.shared.rules.keep);
-                self.compare(entry.as_ref(), &recorded);
-                if let Some(entry) = entry {
-                    self.put(entry).await;
+                let entry = self.entry(ended, &recorded, self.shared.rules.keep);
+                self.compare(entry.as_ref(), ended, &recorded);
+                match entry {
+                    Some(entry) => self.put(entry, &held).await,
+                    None => held.ended_without(ended),
                 }
                 drop(until_kept);
             });
@@ -68,7 +72,7 @@ impl<St: Store> Commit<St> {
     }
 
     /// Compares an answer with the one that could have been given instead, if it is complete.
-    fn compare(&mut self, entry: Option<&Entry>, recorded: &Recorded) {
+    fn compare(&mut self, entry: Option<&Entry>, ended: Ended, recorded: &Recorded) {
         let Shared { similar, counters, rules, .. } = &*self.shared;
         let learning = similar.as_ref().and_then(|similar| similar.learning());
         let (Some(learning), Some(text), Some(explored)) = (learning, &self.text, self.explored.take())
@@ -78,7 +82,7 @@ impl<St: Store> Commit<St> {
         // One that calls a tool is complete too, though it may not be one to keep, and the kept answer was hardly right.
         let answer = match entry {
             Some(entry) => Some(entry.answer.clone()),
-            None => self.entry(recorded, rules.keep.tool_calls()).map(|entry| entry.answer),
+            None => self.entry(ended, recorded, rules.keep.tool_calls()).map(|entry| entry.answer),
         };
         if let Some(answer) = answer {
             learning.compare(explored, text.clone(), answer, &self.runtime, counters.clone());
@@ -86,17 +90,16 @@ impl<St: Store> Commit<St> {
     }
 
     /// The entry of an answer; `None` if it is not one to keep.
-    fn entry(&self, Recorded { head, chunks, is_whole }: &Recorded, keep: Keep) -> Option<Entry> {
-        let rules = &self.shared.rules;
-        let is_plain = !head.headers.contains_key(header::CONTENT_ENCODING);
-        if head.status != 200 || !is_plain || varies(&head.headers) || Control::of(&head.headers).no_store {
+    fn entry(&self, ended: Ended, Recorded { head, chunks }: &Recorded, keep: Keep) -> Option<Entry> {
+        let (rules, is_whole) = (&self.shared.rules, ended == Ended::Whole);
+        if !may_keep(head.status, &head.headers) || head.extensions.get::<Elsewhere>().is_some() {
             return None;
         }
         let kept = match kind(&head.headers) {
             b"text/event-stream" => {
-                answer::of_stream(self.dialect, chunks, *is_whole, keep, rules.max_answer_bytes)?
+                answer::of_stream(self.dialect, chunks, is_whole, keep, rules.max_answer_bytes)?
             }
-            b"application/json" if *is_whole => answer::of_whole(self.dialect, chunks, keep)?,
+            b"application/json" if is_whole => answer::of_whole(self.dialect, chunks, keep)?,
             _ => return None,
         };
         let stale = rules.while_revalidate.max(rules.if_error);
@@ -117,7 +120,7 @@ impl<St: Store> Commit<St> {
         })
     }
 
-    async fn put(&self, mut entry: Entry) {
+    async fn put(&self, mut entry: Entry, held: &Slot) {
         let Shared { store, counters, similar, removals, keeping, .. } = &*self.shared;
         let Others { writes, index, .. } = &counters.others;
         let Ok(_place) = keeping.try_acquire() else {
@@ -131,7 +134,7 @@ impl<St: Store> Commit<St> {
             return;
         }
         let entry = Arc::new(entry);
-        if writes.ask(PATIENCE, store.put(entry.clone(), None)).await != Some(true) {
+        if writes.ask(PATIENCE, store.put(entry.clone(), held.lease())).await != Some(true) {
             return;
         }
         if removals.are_about(&entry, self.since) {
@@ -139,11 +142,19 @@ impl<St: Store> Commit<St> {
             drop(timeout(PATIENCE, store.remove(Removal::Entry(entry.tenant.clone(), entry.key))).await);
             return;
         }
+        held.kept();
         count(&counters.stored);
         if let Some(similar) = similar {
             index.ask(PATIENCE, similar.kept(&entry)).await;
         }
     }
+}
+
+/// Whether an answer with such a head may be one to keep.
+pub(crate) fn may_keep(status: StatusCode, headers: &HeaderMap) -> bool {
+    let is_plain = !headers.contains_key(header::CONTENT_ENCODING);
+    let is_known = matches!(kind(headers), b"text/event-stream" | b"application/json");
+    status == StatusCode::OK && is_known && is_plain && !varies(headers) && !Control::of(headers).no_store
 }
 
 /// The essence of the content type, if it is written as everybody does.

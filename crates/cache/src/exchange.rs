@@ -1,22 +1,22 @@
 //! What becomes of one request, from its body to the head of its answer.
 
-use std::{any::Any, future::poll_fn, sync::Arc};
+use std::{future::poll_fn, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use dashpot_core::{Rejection, Tenant};
 use dashpot_wire::dialect::Dialect;
 use http::{HeaderValue, Request, Response, StatusCode, header, request::Parts};
 use http_body::Body;
-use http_body_util::BodyExt;
 use tower_service::Service;
 
 use crate::{
     Entry, RequestBody, ResponseBody, Store, answer,
+    call::{Elsewhere, call, unready},
     commit::Commit,
     control::Control,
     find::{Found, Likeness},
-    flight::{BoxError, Call, Failed, FlightKey, Plan, Seat, drain},
-    key::Asked,
+    flight::{BoxError, Failed, FlightKey, Plan, Seat, drain},
+    key::{Asked, Mode},
     layer::{Rules, Shared},
     now,
     replay::Replay,
@@ -72,12 +72,12 @@ where
             && let Some(answer) = kept(rules, &asked, &entry, None)
         {
             count(if is_stale { &counters.stale } else { &counters.exact });
-            if is_stale && let (seat, true) = shared.join(&asked, commit, false, &mut unsent) {
+            if is_stale && let (seat, true) = shared.join(&asked, commit, control, &mut unsent) {
                 tokio::spawn(drain(seat));
             }
             return Ok(answer);
         }
-        if age < fresh.saturating_add(rules.if_error) && suits(&asked, &entry) {
+        if age < fresh.saturating_add(rules.if_error) && asked.mode.suits(&entry) {
             spare = Some((entry, None));
         }
     }
@@ -91,7 +91,7 @@ where
         }
         Some(Found::Explore(explored, otherwise)) => {
             // No request fails for being explored.
-            let otherwise = otherwise.filter(|_| suits(&asked, &explored.entry));
+            let otherwise = otherwise.filter(|_| asked.mode.suits(&explored.entry));
             spare = spare.or_else(|| otherwise.map(|likeness| (explored.entry.clone(), Some(likeness))));
             commit.explored = Some(explored);
         }
@@ -105,7 +105,7 @@ where
     }
 
     // Who wants a new answer makes a call of its own, and leaves what it brings to the others.
-    let (seat, is_first) = shared.join(&asked, commit, control.no_cache, &mut unsent);
+    let (seat, is_first) = shared.join(&asked, commit, control, &mut unsent);
     count(if is_first { &counters.misses } else { &counters.collapsed });
     let status = match (is_first, control.no_cache) {
         (true, true) => Status::Request,
@@ -117,7 +117,19 @@ where
         (false, _) => Status::Collapsed,
     };
     let unsent = unsent.map(|(ready, request)| (unready(&ready), request));
-    let error = match poll_fn(|cx| seat.poll_head(cx)).await {
+    let head = poll_fn(|cx| seat.poll_head(cx)).await;
+    let elsewhere = head.as_ref().ok().and_then(|head| head.extensions.get::<Elsewhere>());
+    if let Some(Elsewhere(entry)) = elsewhere {
+        let (age, fresh) = entry.times(now());
+        // It would do for who began to wait. Others may want a younger one.
+        let will_do = is_first || control.accepts(age, fresh, Duration::ZERO) == Some(false);
+        if will_do && let Some(answer) = kept(rules, &asked, entry, None) {
+            count(&counters.awaited);
+            return Ok(answer);
+        }
+    }
+    let error = match head {
+        Ok(_) if elsewhere.is_some() => None,
         // A layer further in has turned down who began the call: for its deadline, its place, its share.
         Ok(head) if !is_first && head.extensions.get::<Rejection>().is_some() => {
             spare = spare.filter(|_| head.status.is_server_error());
@@ -177,54 +189,28 @@ impl<St: Store> Shared<St> {
         &self,
         asked: &Asked,
         commit: Commit<St>,
-        alone: bool,
+        control: Control,
         unsent: &mut Option<(S, Request<RequestBody<ReqBody>>)>,
     ) -> (Seat, bool)
     where
-        S: Service<Request<RequestBody<ReqBody>>, Response = Response<B>> + Send + 'static,
+        S: Service<Request<RequestBody<ReqBody>>, Response = Response<B>> + Clone + Send + 'static,
         S::Future: Send + 'static,
         S::Error: Send + 'static,
         ReqBody: Send + 'static,
         B: Body<Data = Bytes> + Send + 'static,
         B::Error: Into<BoxError>,
     {
-        let key = FlightKey { key: asked.call, stream: asked.stream, include_usage: asked.include_usage };
+        let alone = control.no_cache;
+        let key = FlightKey { key: asked.call, mode: asked.mode };
         let plan = Plan { key, max_bytes: self.rules.max_answer_bytes, alone, finish: self.rules.finish };
         self.flights.join(plan, || {
             let (ready, request) = unsent.take().expect("it is sent once");
-            (call(ready, request), commit.on_end())
+            // Who wants a new answer waits for nobody's.
+            let turn = if alone { None } else { self.turn(asked, &commit.tenant, control, &request) };
+            let held = turn.as_ref().map(|turn| turn.held.clone()).unwrap_or_default();
+            (call(ready, request, turn), commit.on_end(held))
         })
     }
-}
-
-/// The same service, that has reserved nothing: one that is ready and waits would hold what others could use.
-fn unready<S: Clone>(ready: &S) -> S {
-    ready.clone()
-}
-
-/// A call that is made when it is first polled.
-fn call<S, ReqBody, B>(mut ready: S, request: Request<RequestBody<ReqBody>>) -> Call
-where
-    S: Service<Request<RequestBody<ReqBody>>, Response = Response<B>> + Send + 'static,
-    S::Future: Send + 'static,
-    S::Error: Send + 'static,
-    ReqBody: Send + 'static,
-    B: Body<Data = Bytes> + Send + 'static,
-    B::Error: Into<BoxError>,
-{
-    Box::pin(async move {
-        match ready.call(request).await {
-            Ok(answer) => Ok(answer.map(|body| body.map_err(Into::into).boxed_unsync())),
-            Err(error) => Err(Box::new(error) as Box<dyn Any + Send>),
-        }
-    })
-}
-
-/// Whether an entry says all that this request is to be told.
-fn suits(asked: &Asked, entry: &Entry) -> bool {
-    // A chat says how many tokens it took, whole or where a stream was asked to.
-    let says_usage = entry.dialect == Dialect::OpenAiChat && (!asked.stream || asked.include_usage);
-    entry.has_usage || !says_usage
 }
 
 /// An entry as the answer to this request; `None` if it cannot be.
@@ -234,27 +220,24 @@ fn kept<B>(
     entry: &Entry,
     likeness: Option<Likeness>,
 ) -> Option<Response<ResponseBody<B>>> {
-    if !suits(asked, entry) {
+    let Mode { stream, include_usage } = asked.mode;
+    if !asked.mode.can_have(entry) {
         return None;
     }
-    // A stream that cannot be made whole.
-    if entry.events && !asked.stream {
-        return None;
-    }
-    let answer = if asked.stream && !entry.events {
-        answer::as_stream(entry.dialect, &entry.answer, asked.include_usage, rules.pace.is_some())?
+    let answer = if stream && !entry.events {
+        answer::as_stream(entry.dialect, &entry.answer, include_usage, rules.pace.is_some())?
     } else {
         entry.answer.clone()
     };
-    let replay = match rules.pace.filter(|_| asked.stream) {
+    let replay = match rules.pace.filter(|_| stream) {
         Some(gap) => Replay::paced(answer, gap),
         None => Replay::at_once(answer),
     };
     let mut response = Response::new(ResponseBody::kept(replay));
     let headers = response.headers_mut();
-    let kind = if asked.stream { "text/event-stream" } else { "application/json" };
+    let kind = if stream { "text/event-stream" } else { "application/json" };
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
-    if asked.stream {
+    if stream {
         // No proxy is to hold back what is paced.
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache, no-transform"));
         headers.insert("x-accel-buffering", HeaderValue::from_static("no"));

@@ -20,14 +20,13 @@ use tokio::runtime::Handle;
 
 pub(crate) use self::seat::{Failed, Next, Seat, drain};
 use self::waiters::Waiters;
-use crate::Key;
+use crate::{Key, key::Mode};
 
 /// What one call answers: the request without its mode is the same, and so is the mode.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct FlightKey {
     pub(crate) key: Key,
-    pub(crate) stream: bool,
-    pub(crate) include_usage: bool,
+    pub(crate) mode: Mode,
 }
 
 /// How a call is joined, or made.
@@ -74,9 +73,9 @@ pub(crate) struct Flight {
     finish: Option<Handle>,
 }
 
-/// What is done with an answer when there is all of it, or nobody wants more. Until what it is handed is dropped, others who
-/// ask the same hear the answer from here.
-pub(crate) type OnEnd = Box<dyn FnOnce(Recorded, Box<dyn Send>) + Send>;
+/// What is done, once, when a call is over, with all of its answer if there is one that can be kept. Until what it is handed last
+/// is dropped, others who ask the same hear the answer from here.
+pub(crate) type OnEnd = Box<dyn FnOnce(Ended, Option<Recorded>, Box<dyn Send>) + Send>;
 
 enum Source {
     Calling(Call),
@@ -94,24 +93,30 @@ struct Record {
     forgotten: usize,
     bytes: usize,
     trailers: Option<HeaderMap>,
-    end: Option<End>,
+    /// Unless those who listen have left before that.
+    end: Option<Ended>,
     /// At which chunk each of those who listen is.
     places: HashMap<u64, usize>,
     seats: u64,
 }
 
+/// How a call ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum End {
+pub(crate) enum Ended {
+    /// Its body ended in order.
     Whole,
+    /// It failed, or its body broke off.
     Broken,
+    /// Those who listened have left. What has come may be complete for all that.
+    Left,
+    /// It has not: it goes on, but is too long to be kept.
+    TooLong,
 }
 
 /// An answer of which all that will come has come.
 pub(crate) struct Recorded {
     pub(crate) head: Parts,
     pub(crate) chunks: Vec<Bytes>,
-    /// Whether its body ended in order. If not, those who listened left; the answer may be complete for all that.
-    pub(crate) is_whole: bool,
 }
 
 impl Flights {
@@ -167,15 +172,16 @@ impl Flight {
     }
 
     /// Tells once what has come.
-    fn ended(&self, is_whole: bool, keep: Box<dyn Send>) {
+    fn ended(&self, how: Ended, keep: Box<dyn Send>) {
         let on_end = self.on_end.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(on_end) = on_end else { return };
         let mut record = self.record();
         let is_kept = record.forgotten == 0 && record.bytes <= self.max_bytes;
-        let (Some(on_end), Some(head)) = (on_end.filter(|_| is_kept), record.head.clone()) else { return };
-        let chunks = record.chunks.iter().cloned().collect();
+        let head = record.head.clone().filter(|_| is_kept);
+        let recorded = head.map(|head| Recorded { head, chunks: record.chunks.iter().cloned().collect() });
         record.places.shrink_to_fit();
         drop(record);
-        on_end(Recorded { head, chunks, is_whole }, keep);
+        on_end(how, recorded, keep);
     }
 }
 
@@ -202,7 +208,7 @@ impl Record {
 impl Drop for Flight {
     fn drop(&mut self) {
         self.leave_map();
-        self.ended(false, Box::new(()));
+        self.ended(Ended::Left, Box::new(()));
     }
 }
 
@@ -220,12 +226,12 @@ mod tests {
     use super::*;
 
     fn plan(alone: bool) -> Plan {
-        let key = FlightKey { key: Key::from([0; 32]), stream: true, include_usage: false };
+        let key = FlightKey { key: Key::from([0; 32]), mode: Mode { stream: true, include_usage: false } };
         Plan { key, max_bytes: 1, alone, finish: false }
     }
 
     fn begin() -> (Call, OnEnd) {
-        (Box::pin(std::future::pending()), Box::new(|_, _| ()))
+        (Box::pin(std::future::pending()), Box::new(|_, _, _| ()))
     }
 
     /// The last to let go of a call takes the lock under which calls are looked up.

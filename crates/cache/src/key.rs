@@ -15,7 +15,7 @@ use self::{
     headers::{HEADERS, OF_THE_SENDER, hash_headers},
     json::{Json, hash_bytes},
 };
-use crate::Place;
+use crate::{Entry, Place};
 
 /// The fields of a request that say nothing about its answer. Any other joins the key, and so does one that nobody has
 /// heard of.
@@ -96,9 +96,30 @@ pub(crate) struct Asked {
     pub(crate) call: Key,
     /// That text, where a request ends with one. Only it may be similar instead of the same.
     pub(crate) text: Option<String>,
+    pub(crate) mode: Mode,
+    pub(crate) sampling: Sampling,
+}
+
+/// In which form an answer is wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Mode {
     pub(crate) stream: bool,
     pub(crate) include_usage: bool,
-    pub(crate) sampling: Sampling,
+}
+
+impl Mode {
+    /// Whether an entry can be given in this form.
+    pub(crate) fn can_have(self, entry: &Entry) -> bool {
+        // Those that are kept as streams cannot be made whole.
+        self.suits(entry) && (self.stream || !entry.events)
+    }
+
+    /// Whether an entry says all that is to be told in this form.
+    pub(crate) fn suits(self, entry: &Entry) -> bool {
+        // A chat says how many tokens it took, whole or where a stream was asked to.
+        let says_usage = entry.dialect == Dialect::OpenAiChat && (!self.stream || self.include_usage);
+        entry.has_usage || !says_usage
+    }
 }
 
 /// How much variety a request asks for.
@@ -176,7 +197,8 @@ impl Asked {
         call.update(b"c");
         hash_headers(&mut call, head, &OF_THE_SENDER);
         let [partition, exact, call] = [hash, whole, call].map(|hash| Key(hash.finalize().into()));
-        Some(Self { exact, partition, call, text, stream, include_usage, sampling })
+        let mode = Mode { stream, include_usage };
+        Some(Self { exact, partition, call, text, mode, sampling })
     }
 }
 

@@ -7,8 +7,9 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use crate::{
-    Cache, Handle, Index, Keep, Similar, Store,
+    Cache, Handle, Index, Keep, Leases, Similar, Store,
     flight::{BoxError, Flights},
+    lease::AnyLeases,
     removals::Removals,
     similar::Tier,
     stats::Counters,
@@ -31,6 +32,7 @@ pub(crate) struct Shared<St> {
     pub(crate) flights: Flights,
     pub(crate) removals: Arc<Removals>,
     pub(crate) similar: Option<Arc<dyn Tier>>,
+    pub(crate) leases: Option<Arc<dyn AnyLeases>>,
     /// Places for answers that are being kept.
     pub(crate) keeping: Arc<Semaphore>,
     pub(crate) rules: Rules,
@@ -51,6 +53,8 @@ pub(crate) struct Rules {
     pub(crate) max_request_bytes: usize,
     pub(crate) max_answer_bytes: usize,
     pub(crate) budget: Duration,
+    pub(crate) lease_wait: Duration,
+    pub(crate) stream_lease_wait: Duration,
     pub(crate) similar_budget: Duration,
     pub(crate) pace: Option<Duration>,
     pub(crate) finish: bool,
@@ -74,13 +78,16 @@ impl<St: Store> CacheLayer<St> {
             max_request_bytes: 1 << 20,
             max_answer_bytes: 1 << 20,
             budget: Duration::from_millis(50),
+            lease_wait: Duration::from_secs(30),
+            stream_lease_wait: Duration::from_secs(30),
             similar_budget: Duration::from_millis(200),
             pace: None,
             finish: false,
         };
         let (store, counters, flights) = (Arc::new(store), Arc::default(), Flights::default());
         let (removals, keeping) = (Arc::default(), Arc::new(Semaphore::new(KEEPING)));
-        let shared = Shared { store, counters, flights, removals, similar: None, keeping, rules };
+        let (similar, leases) = (None, None);
+        let shared = Shared { store, counters, flights, removals, similar, leases, keeping, rules };
         Self { shared: Arc::new(shared) }
     }
 
@@ -151,7 +158,36 @@ impl<St> CacheLayer<St> {
         E::Error: Into<BoxError>,
         Ix: Index,
     {
-        self.made_of(Some(Arc::new(similar)), self.shared.rules.clone())
+        let leases = self.shared.leases.clone();
+        self.made_of(Some(Arc::new(similar)), leases, self.shared.rules.clone())
+    }
+
+    /// Makes equal questions at the same time one call in all processes that share the store, whose leases these are: one clone
+    /// of it is the store, another is given here. Default: in each process one.
+    ///
+    /// Whoever finds that another process is asking waits for its answer to be kept, and so for all of it: of a stream, the
+    /// first token comes with the other's last. If the other dies, another takes over after three seconds; if those whom it
+    /// asks for leave, at once. If its answer turns out not to be one to keep, or the store fails, all who wait make calls of
+    /// their own. A miss asks the store once more, within the [`budget`](Self::budget); one call of each process that
+    /// waits looks again after 10 ms, and then less and less often, at last every 100 ms.
+    #[must_use]
+    pub fn leases(self, leases: impl Leases) -> Self {
+        let similar = self.shared.similar.clone();
+        self.made_of(similar, Some(Arc::new(leases)), self.shared.rules.clone())
+    }
+
+    /// How long a request waits for the answer of another process, but at most half of what is left of its
+    /// [`Deadline`](dashpot_core::Deadline); then it makes a call of its own. Default: 30 s.
+    #[must_use]
+    pub fn lease_wait(self, time: Duration) -> Self {
+        self.with(|rules| rules.lease_wait = time)
+    }
+
+    /// The same for requests that want a stream. With zero they have nothing to do with leases, and their first token as soon
+    /// as if there were no other process. Default: 30 s.
+    #[must_use]
+    pub fn stream_lease_wait(self, time: Duration) -> Self {
+        self.with(|rules| rules.stream_lease_wait = time)
     }
 
     /// How long a request waits for the embedder, the index and the verifier, and the store with them; what is not found by
@@ -203,15 +239,20 @@ impl<St> CacheLayer<St> {
     fn with(self, change: impl FnOnce(&mut Rules)) -> Self {
         let mut rules = self.shared.rules.clone();
         change(&mut rules);
-        let similar = self.shared.similar.clone();
-        self.made_of(similar, rules)
+        let (similar, leases) = (self.shared.similar.clone(), self.shared.leases.clone());
+        self.made_of(similar, leases, rules)
     }
 
-    fn made_of(&self, similar: Option<Arc<dyn Tier>>, rules: Rules) -> Self {
+    fn made_of(
+        &self,
+        similar: Option<Arc<dyn Tier>>,
+        leases: Option<Arc<dyn AnyLeases>>,
+        rules: Rules,
+    ) -> Self {
         let Shared { store, counters, flights, removals, keeping, .. } = &*self.shared;
         let (store, counters, flights) = (store.clone(), counters.clone(), flights.clone());
         let (removals, keeping) = (removals.clone(), keeping.clone());
-        let shared = Shared { store, counters, flights, removals, similar, keeping, rules };
+        let shared = Shared { store, counters, flights, removals, similar, leases, keeping, rules };
         Self { shared: Arc::new(shared) }
     }
 }
@@ -247,6 +288,8 @@ impl fmt::Debug for Rules {
             .field("max_request_bytes", &self.max_request_bytes)
             .field("max_answer_bytes", &self.max_answer_bytes)
             .field("budget", &self.budget)
+            .field("lease_wait", &self.lease_wait)
+            .field("stream_lease_wait", &self.stream_lease_wait)
             .field("similar_budget", &self.similar_budget)
             .field("pace", &self.pace)
             .field("finish", &self.finish)

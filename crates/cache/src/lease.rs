@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use crate::{Entry, Place, StoreError};
+use crate::{Entry, Place, StoreError, ask::BoxFuture};
 
 /// Who of all processes that share a store makes the call for a place: whoever has its lease, which ends by itself if they do
 /// not renew it. They are the store's own, so that [`Store::put`](crate::Store::put) can look at them.
@@ -42,7 +42,7 @@ pub enum Released {
     /// The answer is in the store.
     Kept,
     /// There is none, or it is not one to keep. Who waits is not to wait for another: for so long as this, [`Leases::acquire`]
-    /// says [`Nothing`](Acquired::Nothing).
+    /// says [`Nothing`](Acquired::Nothing). With zero the lease is the next one's who asks.
     NotKept(Duration),
 }
 
@@ -71,5 +71,31 @@ impl Lease {
 impl fmt::Debug for Lease {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Lease").field("place", &self.place).finish_non_exhaustive()
+    }
+}
+
+/// What is said to who asks for a lease.
+type Asked = (Acquired, Option<Arc<Entry>>);
+
+/// [`Leases`] of whatever type.
+pub(crate) trait AnyLeases: Send + Sync {
+    fn acquire(&self, place: Place, time: Duration) -> BoxFuture<'_, Result<Asked, StoreError>>;
+
+    fn renew(&self, lease: Lease, time: Duration) -> BoxFuture<'_, Result<bool, StoreError>>;
+
+    fn release(&self, lease: Lease, outcome: Released) -> BoxFuture<'_, Result<(), StoreError>>;
+}
+
+impl<L: Leases> AnyLeases for L {
+    fn acquire(&self, place: Place, time: Duration) -> BoxFuture<'_, Result<Asked, StoreError>> {
+        Box::pin(Leases::acquire(self, place, time))
+    }
+
+    fn renew(&self, lease: Lease, time: Duration) -> BoxFuture<'_, Result<bool, StoreError>> {
+        Box::pin(Leases::renew(self, lease, time))
+    }
+
+    fn release(&self, lease: Lease, outcome: Released) -> BoxFuture<'_, Result<(), StoreError>> {
+        Box::pin(Leases::release(self, lease, outcome))
     }
 }

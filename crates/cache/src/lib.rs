@@ -3,6 +3,7 @@
 mod answer;
 mod ask;
 mod body;
+mod call;
 mod commit;
 mod control;
 mod entry;
@@ -31,6 +32,7 @@ mod similar;
 mod stats;
 mod status;
 mod store;
+mod turn;
 pub mod verify;
 
 pub use body::{Broken, ResponseBody};

@@ -12,6 +12,8 @@ impl<St: Store> Handle<St> {
     /// | `cache_similar_proven_total` | | of those with `similar`, where it was proven that the bound holds |
     /// | `cache_refusals_total` | `rule`, as [`refusals`](Self::refusals) has them | similar questions that were refused |
     /// | `cache_explored_total` | | requests that were explored |
+    /// | `cache_awaited_total` | | of those with `miss` and `collapsed`, which another process answered |
+    /// | `cache_awaited_in_vain_total` | | calls after another process had been waited for |
     /// | `cache_comparisons_total` | `judged`: `right`, `wrong`, `failed` | comparisons |
     /// | `cache_stored_total` | | answers that were kept |
     /// | `cache_failures_total` | `of`: `store`, `similar`, `verifier` | failures, each of which was a miss |
@@ -46,6 +48,8 @@ impl<St: Store> Handle<St> {
             counter!("cache_refusals_total", "rule" => rule).absolute(count);
         }
         counter!("cache_similar_proven_total").absolute(stats.proven);
+        counter!("cache_awaited_total").absolute(stats.awaited);
+        counter!("cache_awaited_in_vain_total").absolute(stats.awaited_in_vain);
         counter!("cache_explored_total").absolute(stats.explored);
         counter!("cache_stored_total").absolute(stats.stored);
         counter!("cache_unasked_total").absolute(stats.unasked);

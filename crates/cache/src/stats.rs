@@ -20,6 +20,10 @@ pub struct Stats {
     pub explored: u64,
     /// By the call that another had begun.
     pub collapsed: u64,
+    /// Of misses and collapsed, how many with an answer that [another process](crate::CacheLayer::leases) was about to keep.
+    pub awaited: u64,
+    /// Calls that were made after all when another process had been waited for: its call came to nothing, or took too long.
+    pub awaited_in_vain: u64,
     /// By the upstream, since they were not to be kept: by their own wish, or by the rules.
     pub bypassed: u64,
     /// Answers that were kept.
@@ -61,6 +65,8 @@ pub(crate) struct Counters {
     pub(crate) misses: AtomicU64,
     pub(crate) explored: AtomicU64,
     pub(crate) collapsed: AtomicU64,
+    pub(crate) awaited: AtomicU64,
+    pub(crate) awaited_in_vain: AtomicU64,
     pub(crate) bypassed: AtomicU64,
     pub(crate) stored: AtomicU64,
     pub(crate) judged_right: AtomicU64,
@@ -98,7 +104,7 @@ impl Counters {
 
     pub(crate) fn stats(&self) -> Stats {
         let read = |counter: &AtomicU64| counter.load(Relaxed);
-        let Others { reads, writes, embedder, index, verifier, judge } = &self.others;
+        let Others { reads, writes, leases, embedder, index, verifier, judge } = &self.others;
         Stats {
             exact: read(&self.exact),
             similar: read(&self.similar),
@@ -107,9 +113,11 @@ impl Counters {
             misses: read(&self.misses),
             explored: read(&self.explored),
             collapsed: read(&self.collapsed),
+            awaited: read(&self.awaited),
+            awaited_in_vain: read(&self.awaited_in_vain),
             bypassed: read(&self.bypassed),
             stored: read(&self.stored),
-            store_failures: reads.failures() + writes.failures(),
+            store_failures: reads.failures() + writes.failures() + leases.failures(),
             refused: self.refused.iter().map(read).sum(),
             similar_failures: embedder.failures() + index.failures() + read(&self.panics),
             verifier_failures: verifier.failures(),

@@ -12,7 +12,7 @@ use http::{HeaderMap, response::Parts};
 use http_body::{Body, Frame};
 use tokio::time::timeout;
 
-use super::{BoxError, End, Flight, Source};
+use super::{BoxError, Ended, Flight, Source};
 
 /// What is kept of a chunk that is smaller is a copy of it.
 const SMALL: usize = 2 << 10;
@@ -124,9 +124,9 @@ impl Seat {
         let end = record.end?;
         self.is_over = true;
         Some(match (end, record.trailers.clone()) {
-            (End::Broken, _) => Next::Broken,
-            (End::Whole, Some(trailers)) => Next::Frame(Frame::trailers(trailers)),
-            (End::Whole, None) => Next::End,
+            (Ended::Whole, Some(trailers)) => Next::Frame(Frame::trailers(trailers)),
+            (Ended::Whole, None) => Next::End,
+            _ => Next::Broken,
         })
     }
 }
@@ -148,7 +148,7 @@ impl Flight {
             Err(TryLockError::Poisoned(source)) => {
                 let mut source = source.into_inner();
                 *source = Source::Over;
-                self.end(End::Broken);
+                self.end(Ended::Broken);
                 return Poll::Ready(None);
             }
         };
@@ -171,13 +171,13 @@ impl Flight {
                     self.keep(frame);
                     if is_over {
                         *source = Source::Over;
-                        self.end(End::Whole);
+                        self.end(Ended::Whole);
                     }
                     None
                 }
                 Poll::Ready(None) => {
                     *source = Source::Over;
-                    self.end(End::Whole);
+                    self.end(Ended::Whole);
                     None
                 }
                 Poll::Ready(Some(Err(error))) => Some(Went::Body(error)),
@@ -186,7 +186,7 @@ impl Flight {
         };
         if failed.is_some() {
             *source = Source::Over;
-            self.end(End::Broken);
+            self.end(Ended::Broken);
         }
         drop(source);
         self.waiters.wake_all();
@@ -207,23 +207,24 @@ impl Flight {
                     drop(record);
                     // Nobody can hear it from the beginning any more.
                     self.leave_map();
+                    self.ended(Ended::TooLong, Box::new(()));
                 }
             }
             Err(frame) => record.trailers = Some(frame.into_trailers().unwrap_or_else(|_| HeaderMap::new())),
         }
     }
 
-    fn end(self: &Arc<Self>, end: End) {
+    fn end(self: &Arc<Self>, end: Ended) {
         let mut record = self.record();
         if record.end.is_some() {
             return;
         }
         record.end = Some(end);
         drop(record);
-        if end == End::Broken {
+        if end == Ended::Broken {
             self.leave_map();
         }
-        self.ended(end == End::Whole, Box::new(self.clone()));
+        self.ended(end, Box::new(self.clone()));
     }
 }
 

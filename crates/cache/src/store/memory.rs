@@ -1,3 +1,5 @@
+mod leases;
+
 use std::{
     sync::Arc,
     time::{Duration, Instant},
@@ -6,6 +8,7 @@ use std::{
 use dashpot_core::Tenant;
 use moka::{Expiry, sync::Cache};
 
+use self::leases::Held;
 use super::{Removal, Store, StoreError};
 use crate::{Entry, Key, Lease, Place};
 
@@ -16,6 +19,7 @@ const OVERHEAD: usize = 400;
 #[derive(Clone, Debug)]
 pub struct MemoryStore {
     entries: Cache<Key, Arc<Entry>>,
+    leases: Arc<Held>,
 }
 
 impl MemoryStore {
@@ -28,7 +32,7 @@ impl MemoryStore {
             .expire_after(UntilStale)
             .support_invalidation_closures()
             .build();
-        Self { entries }
+        Self { entries, leases: Arc::default() }
     }
 
     /// How many entries there are; those that are past their time may count until they are cleared away.
@@ -66,9 +70,17 @@ impl Store for MemoryStore {
         Ok(self.entries.get(&key).filter(|entry| entry.tenant == *tenant))
     }
 
-    async fn put(&self, entry: Arc<Entry>, _: Option<Lease>) -> Result<bool, StoreError> {
-        self.entries.insert(entry.key, entry);
-        Ok(true)
+    async fn put(&self, entry: Arc<Entry>, lease: Option<Lease>) -> Result<bool, StoreError> {
+        let place = entry.place();
+        let keep = || self.entries.insert(entry.key, entry);
+        let is_kept = match lease {
+            Some(lease) => lease.place == place && self.leases.while_held(lease, keep),
+            None => {
+                keep();
+                true
+            }
+        };
+        Ok(is_kept)
     }
 
     async fn remove(&self, what: Removal) -> Result<(), StoreError> {
@@ -88,10 +100,8 @@ struct UntilStale;
 
 impl Expiry<Key, Arc<Entry>> for UntilStale {
     fn expire_after_create(&self, _: &Key, entry: &Arc<Entry>, _: Instant) -> Option<Duration> {
-        let time = Duration::from_millis(entry.fresh_ms.saturating_add(entry.stale_ms));
         // One from a file has some of its time behind it.
-        let (age, _) = entry.times(crate::now());
-        Some(time.saturating_sub(age))
+        Some(entry.left(crate::now()).unwrap_or_default())
     }
 
     fn expire_after_update(
@@ -107,6 +117,7 @@ impl Expiry<Key, Arc<Entry>> for UntilStale {
 
 #[cfg(test)]
 mod tests {
+    use dashpot_core::Tenant;
     use dashpot_wire::dialect::Dialect;
 
     use super::*;

@@ -10,6 +10,7 @@ mod exact;
 mod flights;
 mod kept;
 mod learned;
+mod leases;
 mod promise;
 mod removed;
 mod restore;
