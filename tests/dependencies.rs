@@ -21,6 +21,8 @@ enum Place {
     /// For tests of what stands above, so a normal dependency of none.
     Testkit,
     Feature,
+    /// For tests of the cache and of its stores, so a normal dependency of none.
+    CacheTestkit,
     /// What a feature crate can keep things in.
     Store,
     Facade,
@@ -33,6 +35,7 @@ fn place(name: &str) -> Option<Place> {
         "dashpot-core" => Place::Core,
         "dashpot-body" | "dashpot-wire" => Place::Foundation,
         "dashpot-testkit" => Place::Testkit,
+        "dashpot-testkit-cache" => Place::CacheTestkit,
         "dashpot-breaker" | "dashpot-cache" | "dashpot-deadline" | "dashpot-embed" | "dashpot-limit"
         | "dashpot-sse" | "dashpot-warm" => Place::Feature,
         "dashpot-cache-postgres" | "dashpot-cache-redis" => Place::Store,
@@ -84,7 +87,7 @@ impl Package {
             if place == Place::Tool {
                 violations.push(format!("{name} is std only, but depends on {other}"));
             }
-            if let Some(why) = forbidden(place, other, kind.as_deref()) {
+            if let Some(why) = forbidden(name, place, other, kind.as_deref()) {
                 violations.push(format!("{name} must not depend on {other}: {why}"));
             }
             if *uses_default_features {
@@ -114,11 +117,12 @@ impl Package {
     }
 }
 
-/// Why a crate at `from` must not depend on `other`.
-fn forbidden(from: Place, other: &str, kind: Option<&str>) -> Option<&'static str> {
+/// Why the crate `name` at `from` must not depend on `other`.
+fn forbidden(name: &str, from: Place, other: &str, kind: Option<&str>) -> Option<&'static str> {
     let normal = kind != Some("dev");
-    if from == Place::Store && place(other) == Some(Place::Feature) && other != "dashpot-cache" {
-        return Some("it is a store of the cache, and of nothing else");
+    let of_the_cache = matches!(from, Place::CacheTestkit | Place::Store);
+    if of_the_cache && place(other) == Some(Place::Feature) && other != "dashpot-cache" {
+        return Some("it is for the cache, and for nothing else");
     }
     if other == "tower" && normal && from != Place::Root {
         return Some("tower-layer and tower-service are enough outside of tests");
@@ -129,9 +133,10 @@ fn forbidden(from: Place, other: &str, kind: Option<&str>) -> Option<&'static st
     match place(other) {
         None => Some("it has no place yet"),
         Some(Place::Tool) => Some("it is a program"),
-        Some(Place::Testkit) if normal => Some("the testkit is for tests"),
+        Some(Place::Testkit | Place::CacheTestkit) if normal => Some("the testkit is for tests"),
         // Its own tests may use it whatever it stands beside: cargo builds the crate first, then its tests.
         Some(Place::Testkit) => None,
+        Some(Place::CacheTestkit) if name == "dashpot-cache" => None,
         Some(to) if to < from => None,
         Some(to) if to == from => Some("they stand side by side"),
         Some(_) => Some("the arrow runs the other way"),
@@ -212,7 +217,9 @@ fn the_checker_accepts_the_graph_of_the_design() {
         package("dashpot-wire", &[("dashpot-core", None), ("dashpot-testkit", Some("dev"))]),
         package("dashpot-sse", &[("dashpot-core", None), ("dashpot-wire", None), ("tower", Some("dev"))]),
         package("dashpot-testkit", &[("dashpot-core", None), ("dashpot-wire", None), ("tower", Some("dev"))]),
-        package("dashpot-cache-redis", &[("dashpot-core", None), ("dashpot-cache", None)]),
+        package("dashpot-cache", &[("dashpot-core", None), ("dashpot-testkit-cache", Some("dev"))]),
+        package("dashpot-testkit-cache", &[("dashpot-core", None), ("dashpot-cache", None)]),
+        package("dashpot-cache-redis", &[("dashpot-cache", None), ("dashpot-testkit-cache", Some("dev"))]),
         package(
             "dashpot",
             &[
@@ -243,7 +250,10 @@ fn the_checker_catches_every_kind_of_violation() {
         ("dashpot-sse", "dashpot-new", None, "it has no place yet"),
         ("dashpot-cache", "dashpot-cache-redis", None, "the arrow runs the other way"),
         ("dashpot-cache-redis", "dashpot-cache-postgres", None, "they stand side by side"),
-        ("dashpot-cache-redis", "dashpot-sse", None, "it is a store of the cache, and of nothing else"),
+        ("dashpot-cache-redis", "dashpot-sse", None, "it is for the cache, and for nothing else"),
+        ("dashpot-cache-redis", "dashpot-testkit-cache", None, "the testkit is for tests"),
+        ("dashpot-testkit-cache", "dashpot-sse", None, "it is for the cache, and for nothing else"),
+        ("dashpot-sse", "dashpot-testkit-cache", Some("dev"), "the arrow runs the other way"),
         ("dashpot", "xtask", None, "it is a program"),
         ("dashpot-sse", "tower", None, "tower-layer and tower-service are enough outside of tests"),
     ] {
