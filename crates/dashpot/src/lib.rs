@@ -8,6 +8,8 @@ pub use dashpot_breaker as breaker;
 pub use dashpot_cache as cache;
 #[cfg(feature = "cache-postgres")]
 pub use dashpot_cache_postgres as cache_postgres;
+#[cfg(feature = "cache-redis")]
+pub use dashpot_cache_redis as cache_redis;
 pub use dashpot_core as core;
 #[cfg(feature = "deadline")]
 pub use dashpot_deadline as deadline;
