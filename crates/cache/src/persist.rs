@@ -15,7 +15,7 @@ use std::{
 
 use sha2::{Digest, Sha256};
 
-use crate::{Entry, Handle, MemoryStore, Store as _, now};
+use crate::{Entry, Handle, MemoryStore, Store, StoreError, now};
 
 /// What a file begins with, and which form it has. Then come the entries: each as its length, the beginning of a hash over
 /// it, and [it](Entry::encode).
@@ -24,9 +24,9 @@ const MAGIC: &[u8; 16] = b"dashpot-cache 2\n";
 /// No entry is longer: what says so is none.
 const MAX_LEN: u32 = 1 << 30;
 
-impl Handle<MemoryStore> {
+impl MemoryStore {
     /// Writes all entries to a file, in place of what it held, which stays if this fails; how many they were. What was
-    /// [learned](crate::Learning) or [said](Self::feedback) about them is not written.
+    /// [learned](crate::Learning) or [said](Handle::feedback) about them is not written.
     ///
     /// It blocks: call it where that is no matter, as in `tokio::task::spawn_blocking`. The file holds questions and
     /// answers in the clear, and is made for its owner only.
@@ -47,20 +47,22 @@ impl Handle<MemoryStore> {
         let mut file = BufWriter::new(file);
         file.write_all(MAGIC)?;
         let mut count = 0;
-        for entry in self.store().entries() {
+        for entry in self.entries() {
             write(&mut file, &entry.encode())?;
             count += 1;
         }
         file.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()?;
         Ok(count)
     }
+}
 
-    /// Reads entries from a file that [`save`](Self::save) wrote, and how many they were; those that are past their time by
+impl<St: Store> Handle<St> {
+    /// Reads entries from a file that [`MemoryStore::save`] wrote, and how many they were; those that are past their time by
     /// now are left out. Questions that are similar to theirs are found again too. It is for the start: what is kept since
     /// then is replaced. The file is read between other tasks, and blocks them while it is.
     ///
     /// # Errors
-    /// If the file cannot be read, was not written by this, or is broken; what comes before the break is read.
+    /// If the file cannot be read, was not written by that, or is broken, or the store fails; what comes before that is there.
     pub async fn restore(&self, path: &Path) -> Result<u64, RestoreError> {
         let mut file = BufReader::new(File::open(path).map_err(RestoreError::Io)?);
         let mut begin = [0; 16];
@@ -78,8 +80,7 @@ impl Handle<MemoryStore> {
                 continue;
             }
             let entry = Arc::new(entry);
-            // In memory it takes everything.
-            drop(self.store().put(entry.clone(), None).await);
+            self.store().put(entry.clone(), None).await.map_err(RestoreError::Store)?;
             if let Some(similar) = self.similar() {
                 self.index(&**similar, &entry).await;
             }
@@ -99,6 +100,8 @@ pub enum RestoreError {
         /// How many.
         restored: u64,
     },
+    /// The store did not take what was read.
+    Store(StoreError),
 }
 
 impl fmt::Display for RestoreError {
@@ -106,6 +109,7 @@ impl fmt::Display for RestoreError {
         match self {
             Self::Io(error) => error.fmt(f),
             Self::Broken { restored } => write!(f, "the file is broken behind {restored} entries"),
+            Self::Store(error) => error.fmt(f),
         }
     }
 }
@@ -115,6 +119,7 @@ impl Error for RestoreError {
         match self {
             Self::Io(error) => Some(error),
             Self::Broken { .. } => None,
+            Self::Store(error) => Some(error),
         }
     }
 }

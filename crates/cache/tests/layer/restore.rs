@@ -30,8 +30,8 @@ async fn entries_come_back_with_their_age_and_are_found_by_similar_questions() {
     tokio::time::sleep(40 * SECOND).await;
     read(&first, chat("Why is the sea salty?", true)).await;
     tokio::time::sleep(30 * SECOND).await;
-    assert_eq!(before.handle().save(&path).unwrap(), 2);
-    assert_eq!(before.handle().save(&path).unwrap(), 2, "it takes the place of the one before");
+    assert_eq!(before.handle().store().save(&path).unwrap(), 2);
+    assert_eq!(before.handle().store().save(&path).unwrap(), 2, "it takes the place of the one before");
 
     let after = similar(layer());
     assert_eq!(after.handle().restore(&path).await.unwrap(), 2);
@@ -60,7 +60,7 @@ async fn what_is_past_its_time_does_not_come_back() {
     let before = layer().ttl(Duration::from_millis(10));
     let model = Model::default().then(whole(&completion("a")));
     read(&cache(&before, &model), chat("a", false)).await;
-    before.handle().save(&path).unwrap();
+    before.handle().store().save(&path).unwrap();
     // The time between two runs is the world's.
     std::thread::sleep(Duration::from_millis(20));
     assert_eq!(layer().handle().restore(&path).await.unwrap(), 0);
@@ -76,7 +76,7 @@ async fn a_broken_file_is_said_to_be_and_read_as_far_as_it_goes() {
     for text in ["a", "b", "c"] {
         read(&first, chat(text, false)).await;
     }
-    before.handle().save(&path).unwrap();
+    before.handle().store().save(&path).unwrap();
     let good = fs::read(&path).unwrap();
     for len in (0..good.len()).step_by(5) {
         fs::write(&path, &good[..len]).unwrap();
@@ -94,7 +94,7 @@ async fn a_broken_file_is_said_to_be_and_read_as_far_as_it_goes() {
         assert!(restored.is_err(), "{at}: {restored:?}");
     }
     assert!(matches!(layer().handle().restore(&folder.path().join("none")).await, Err(RestoreError::Io(_))));
-    assert!(before.handle().save(&folder.path().join("none/x")).is_err());
+    assert!(before.handle().store().save(&folder.path().join("none/x")).is_err());
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "nothing is left behind");
 }
 
@@ -106,7 +106,7 @@ async fn nothing_beside_the_file_is_touched_whatever_it_is_called() {
     read(&cache(&before, &Model::default().then(whole(&completion("a")))), chat("a", false)).await;
     for name in ["cache.tmp", "cache.a", "cache", "tmp", ".tmp"] {
         fs::write(at("cache.tmp"), "somebody's").unwrap();
-        assert_eq!(before.handle().save(&at(name)).unwrap(), 1, "{name}");
+        assert_eq!(before.handle().store().save(&at(name)).unwrap(), 1, "{name}");
         assert_eq!(layer().handle().restore(&at(name)).await.unwrap(), 1, "{name}");
         if name != "cache.tmp" {
             assert_eq!(fs::read(at("cache.tmp")).unwrap(), b"somebody's", "{name}");
@@ -114,7 +114,7 @@ async fn nothing_beside_the_file_is_touched_whatever_it_is_called() {
     }
     // What cannot be replaced stays, and so does everything else.
     fs::create_dir_all(at("folder/full")).unwrap();
-    assert!(before.handle().save(&at("folder")).is_err());
+    assert!(before.handle().store().save(&at("folder")).is_err());
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 6);
 }
 
@@ -133,7 +133,7 @@ async fn the_file_is_its_owners_only_whatever_was_there_before() {
     }
     let before = layer();
     for _ in 0..2 {
-        before.handle().save(&path).unwrap();
+        before.handle().store().save(&path).unwrap();
         assert_eq!(fs::symlink_metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         assert!(!fs::symlink_metadata(&path).unwrap().is_symlink());
         fs::set_permissions(&path, fs::Permissions::from_mode(0o666)).unwrap();
@@ -154,7 +154,8 @@ async fn two_who_save_at_once_leave_a_whole_file() {
     }
     std::thread::scope(|scope| {
         for _ in 0..4 {
-            scope.spawn(|| (0..20).for_each(|_| assert_eq!(before.handle().save(&path).unwrap(), 50)));
+            scope
+                .spawn(|| (0..20).for_each(|_| assert_eq!(before.handle().store().save(&path).unwrap(), 50)));
         }
     });
     assert_eq!(layer().handle().restore(&path).await.unwrap(), 50);
