@@ -98,18 +98,19 @@ struct Keeper {
 
 impl Keeper {
     async fn run(self) {
-        let (mut wait, mut is_known) = (FIRST_WAIT, false);
+        let (mut wait, mut known) = (FIRST_WAIT, None);
         loop {
             let mut was_connected = false;
             let Err(error) = self.keep(&mut was_connected).await;
             self.slot.set(None);
             if was_connected {
-                (wait, is_known) = (FIRST_WAIT, false);
+                (wait, known) = (FIRST_WAIT, None);
             }
-            // Said once, until it has worked again.
-            if self.is_first && !is_known {
+            // Said once, until it has worked again, or fails for another reason.
+            let reason = Some(error.to_string());
+            if self.is_first && reason != known {
                 tracing::warn!(error = &*error, "the cache's database is not connected");
-                is_known = true;
+                known = reason;
             }
             sleep(wait.mul_f64(1.0 - fastrand::f64() / 2.0)).await;
             wait = (2 * wait).min(LONGEST_WAIT);
