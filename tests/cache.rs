@@ -176,7 +176,7 @@ async fn the_sdks_take_the_answer_to_the_same_question_in_other_words_in_either_
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_questions_mean_may_be_asked_of_an_upstream_and_what_it_does_wrong_is_a_miss() {
-    let embedder = embedder().await;
+    let embedder = support::embedder().await;
     let nobody = "http://127.0.0.1:9/v1/embeddings".to_owned();
     let model = ModelServer::start(Config::instant()).expect("it starts");
     for (url, expected) in [(embedder, "hit; "), (nobody, "fwd=miss")] {
@@ -226,7 +226,7 @@ async fn what_is_explored_is_answered_by_the_model_and_judged_beside_it() {
         &model.url(),
         &[
             ON[0],
-            ("DASHPOT_GATEWAY_CACHE__SIMILAR__URL", &embedder().await),
+            ("DASHPOT_GATEWAY_CACHE__SIMILAR__URL", &support::embedder().await),
             ("DASHPOT_GATEWAY_CACHE__SIMILAR__NAME", "small"),
             ("DASHPOT_GATEWAY_CACHE__SIMILAR__KEY_VARIABLE", "THE_KEY"),
             ("DASHPOT_GATEWAY_CACHE__SIMILAR__BUDGET_MS", "60000"),
@@ -251,20 +251,4 @@ async fn what_is_explored_is_answered_by_the_model_and_judged_beside_it() {
     let judged = ["right", "wrong"]
         .map(|judged| gateway.metric(&format!(r#"cache_comparisons_total{{judged="{judged}"}}"#)));
     assert_eq!(judged.iter().sum::<u64>(), 1);
-}
-
-/// An embeddings upstream to which all texts mean the same.
-async fn embedder() -> String {
-    let router = axum::Router::new().route(
-        "/v1/embeddings",
-        axum::routing::post(async |headers: http::HeaderMap, body: String| {
-            let is_ours = headers["authorization"] == "Bearer secret" && body.contains(r#""model":"small""#);
-            let status = if is_ours { http::StatusCode::OK } else { http::StatusCode::UNAUTHORIZED };
-            (status, r#"{"data": [{"index": 0, "embedding": [0.6, 0.8]}]}"#)
-        }),
-    );
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("there is a port");
-    let address = listener.local_addr().expect("it has one");
-    tokio::spawn(async { axum::serve(listener, router).await });
-    format!("http://{address}/v1/embeddings")
 }

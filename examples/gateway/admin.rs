@@ -12,7 +12,10 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{get, post},
 };
-use dashpot::{cache::Removal, core::Tenant};
+use dashpot::{
+    cache::{MemoryStore, Removal},
+    core::Tenant,
+};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -94,9 +97,9 @@ async fn state(State(admin): State<Admin>) -> Json<Value> {
         .map(|upstream| (upstream.shown_name().to_owned(), upstream_state(upstream)))
         .collect();
     let cache = version.cache().map(|handle| {
-        let stats = handle.stats();
+        let (stats, memory) = (handle.stats(), handle.store().memory());
         json!({
-            "entries": handle.store().len(), "bytes": handle.store().bytes(), "exact": stats.exact, "similar": stats.similar,
+            "entries": memory.map(MemoryStore::len), "bytes": memory.map(MemoryStore::bytes), "exact": stats.exact, "similar": stats.similar,
             "stale": stats.stale, "misses": stats.misses, "collapsed": stats.collapsed, "bypassed": stats.bypassed,
             "stored": stats.stored, "refused": stats.refused, "unasked": stats.unasked,
             "failures": stats.store_failures + stats.similar_failures + stats.verifier_failures,

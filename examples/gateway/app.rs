@@ -7,7 +7,7 @@ use std::sync::{
 
 use axum::{Router, extract::State, middleware, routing::get};
 use dashpot::{
-    cache::{CacheLayer, Handle as CacheHandle, MemoryStore},
+    cache::{CacheLayer, Handle as CacheHandle},
     sse::{HeartbeatLayer, ModeLayer},
 };
 use http::{Response, StatusCode};
@@ -16,7 +16,7 @@ use tokio::sync::watch;
 use tower::util::MapResponseLayer;
 
 use crate::{
-    cache,
+    cache::{self, AnyStore},
     config::Config,
     exchange,
     live::Live,
@@ -44,7 +44,7 @@ pub(crate) struct Version {
     pub(crate) config: Config,
     pub(crate) router: Router,
     pub(crate) upstreams: Arc<[Upstream]>,
-    pub(crate) cache: Option<CacheLayer<MemoryStore>>,
+    pub(crate) cache: Option<CacheLayer<AnyStore>>,
     pub(crate) heartbeat: HeartbeatLayer,
     pub(crate) resume: Option<Resume>,
     pub(crate) mode: ModeLayer,
@@ -148,7 +148,7 @@ impl Version {
     }
 
     /// Answers that the next process can give again.
-    pub(crate) fn cache(&self) -> Option<CacheHandle<MemoryStore>> {
+    pub(crate) fn cache(&self) -> Option<CacheHandle<AnyStore>> {
         self.cache.as_ref().map(CacheLayer::handle)
     }
 }

@@ -1,17 +1,19 @@
 //! Answers that were given before, given again to the same caller.
 
 mod similar;
+mod store;
 
 use std::{io, path::Path};
 
 use dashpot::{
-    cache::{CacheLayer, Handle, MemoryStore, RestoreError},
+    cache::{CacheLayer, FlatIndex, Handle, MemoryStore, RestoreError},
     core::Tenant,
 };
 use http::HeaderMap;
 use metrics::gauge;
 use sha2::{Digest, Sha256};
 
+pub(crate) use self::store::AnyStore;
 use crate::config::Config;
 
 /// Where clients put their credentials, by the APIs' own names.
@@ -20,21 +22,28 @@ const CREDENTIAL_HEADERS: [&str; 4] = ["authorization", "x-api-key", "api-key", 
 /// `None` if it is off. With the answers that there are, if nothing but times and bounds has changed.
 pub(crate) fn layer(
     config: &Config,
-    before: Option<(&Config, &CacheLayer<MemoryStore>)>,
-) -> Result<Option<CacheLayer<MemoryStore>>, String> {
+    before: Option<(&Config, &CacheLayer<AnyStore>)>,
+) -> Result<Option<CacheLayer<AnyStore>>, String> {
     let (upstream, config) = (&config.upstream, &config.cache);
     let before = before.filter(|(old, _)| old.cache.keeps_what_there_is(config) && old.upstream == *upstream);
     let shares = config.share_without_credential;
-    let layer = match (before, config.store()) {
-        (Some((_, layer)), _) => layer.clone(),
-        (None, None) => return Ok(None),
-        (None, Some(store)) => {
-            let layer = CacheLayer::new(store, move |head| tenant(&head.headers, shares));
+    let layer = match before {
+        Some((_, layer)) => layer.clone(),
+        None => {
+            let Some(store) = AnyStore::new(config)? else { return Ok(None) };
+            let layer = CacheLayer::new(store.clone(), move |head| tenant(&head.headers, shares));
             let layer = if config.finish_alone { layer.finish_alone() } else { layer };
-            similar::add(layer, &config.similar, upstream)?
+            let similar = &config.similar;
+            match store {
+                AnyStore::Memory(_) => {
+                    similar::add(layer, FlatIndex::new(similar.max_entries), similar, upstream)?
+                }
+                AnyStore::Postgres(store) => similar::add(layer, store, similar, upstream)?,
+            }
         }
     };
     let layer = layer
+        .budget(config.budget())
         .ttl(config.ttl())
         .stale_while_revalidate(config.stale_while_revalidate())
         .stale_if_error(config.stale_if_error())
@@ -66,7 +75,7 @@ pub(crate) fn tenant(headers: &HeaderMap, shares: bool) -> Option<Tenant> {
 }
 
 /// What the last run has left; what cannot be read is a warning, and the cache starts without it.
-pub(crate) async fn restore(handle: &Handle<MemoryStore>, path: &Path) {
+pub(crate) async fn restore(handle: &Handle<AnyStore>, path: &Path) {
     match handle.restore(path).await {
         Ok(entries) => tracing::info!(entries, "answers that were kept are there again"),
         Err(RestoreError::Io(error)) if error.kind() == io::ErrorKind::NotFound => {}
@@ -77,17 +86,19 @@ pub(crate) async fn restore(handle: &Handle<MemoryStore>, path: &Path) {
 }
 
 /// Leaves the answers to the next run.
-pub(crate) fn save(handle: &Handle<MemoryStore>, path: &Path) {
-    if let Err(error) = handle.save(path) {
+pub(crate) fn save(store: &MemoryStore, path: &Path) {
+    if let Err(error) = store.save(path) {
         tracing::warn!(path = %path.display(), %error, "cache.state_file cannot be written");
     }
 }
 
 /// Brings the metrics up to what the cache is now.
-pub(crate) fn publish(handle: &Handle<MemoryStore>) {
+pub(crate) fn publish(handle: &Handle<AnyStore>) {
     handle.publish();
-    gauge!("gateway_cache_entries").set(handle.store().len() as f64);
-    gauge!("gateway_cache_bytes").set(handle.store().bytes() as f64);
+    if let Some(store) = handle.store().memory() {
+        gauge!("gateway_cache_entries").set(store.len() as f64);
+        gauge!("gateway_cache_bytes").set(store.bytes() as f64);
+    }
 }
 
 #[cfg(test)]

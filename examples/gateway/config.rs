@@ -9,6 +9,7 @@ mod limit;
 mod mode;
 mod site;
 mod sse;
+mod store;
 #[cfg(test)]
 mod tests;
 mod upstream;
@@ -34,6 +35,7 @@ pub(crate) use self::{
     mode::Mode,
     site::{Other, Site},
     sse::Sse,
+    store::Where,
     upstream::Upstream,
     warm::{DAY, Keep, Server, Warm},
 };
@@ -130,6 +132,7 @@ impl Config {
             ("intake.body_timeout_ms", self.intake.body_timeout_ms),
             ("intake.idle_timeout_ms", self.intake.idle_timeout_ms),
             ("mode.max_bytes", self.mode.max_bytes as u64),
+            ("cache.budget_ms", self.cache.budget_ms),
             ("cache.ttl_ms", self.cache.ttl_ms),
             ("cache.max_request_bytes", self.cache.max_request_bytes as u64),
             ("cache.max_answer_bytes", self.cache.max_answer_bytes as u64),
@@ -143,7 +146,7 @@ impl Config {
         }
         check_state_file("cache", self.cache.state_file.as_deref())?;
         self.admin.check()?;
-        self.cache.similar.check()?;
+        self.cache.check()?;
         self.deadline.header()?;
         self.sse.check()?;
         Ok(self)

@@ -29,7 +29,7 @@ use tokio::{
     time::{Instant, Interval, MissedTickBehavior, interval},
 };
 
-use crate::{app::Version, seen::ms, upstreams::Upstream};
+use crate::{app::Version, cache::AnyStore, seen::ms, upstreams::Upstream};
 
 const EVERY: Duration = Duration::from_millis(500);
 
@@ -58,7 +58,7 @@ struct Shared {
 #[derive(Clone, Debug)]
 struct Of {
     upstreams: Arc<[Upstream]>,
-    cache: Option<CacheHandle<MemoryStore>>,
+    cache: Option<CacheHandle<AnyStore>>,
 }
 
 impl Live {
@@ -116,9 +116,9 @@ impl Live {
         let scores: Vec<_> =
             scores.iter().map(|(at, score)| json!({ "age_ms": age(*at), "score": score })).collect();
         let cache = of.cache.as_ref().map(|handle| {
-            let stats = handle.stats();
+            let (stats, memory) = (handle.stats(), handle.store().memory());
             json!({
-                "entries": handle.store().len(), "bytes": handle.store().bytes(), "exact": stats.exact,
+                "entries": memory.map(MemoryStore::len), "bytes": memory.map(MemoryStore::bytes), "exact": stats.exact,
                 "similar": stats.similar, "stale": stats.stale, "collapsed": stats.collapsed, "misses": stats.misses,
                 "bypassed": stats.bypassed, "scores": scores,
             })

@@ -111,8 +111,10 @@ async fn run(config: Config, path: PathBuf) -> Result<(), String> {
     for upstream in &*last.upstreams {
         upstream.end().await;
     }
-    if let Some((cache, path)) = last.cache().zip(last.config.cache.state_file.as_deref()) {
-        cache::save(&cache, path);
+    if let Some((cache, path)) = last.cache().zip(last.config.cache.state_file.as_deref())
+        && let Some(store) = cache.store().memory()
+    {
+        cache::save(store, path);
     }
     ended
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use ::metrics::{counter, gauge};
 use axum::{extract::State, response::IntoResponse};
 use dashpot::{
-    cache::{Handle as CacheHandle, MemoryStore},
+    cache::Handle as CacheHandle,
     sse::{HeartbeatHandle, ModeHandle},
 };
 use http::header;
@@ -13,7 +13,9 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::runtime::Handle;
 
 use crate::{
-    breaker, cache, limit,
+    breaker,
+    cache::{self, AnyStore},
+    limit,
     resume::{self, Resume},
     upstreams::Upstream,
 };
@@ -26,7 +28,7 @@ pub(crate) struct Shown {
     pub(crate) heartbeats: HeartbeatHandle,
     pub(crate) resume: Option<Resume>,
     pub(crate) modes: ModeHandle,
-    pub(crate) cache: Option<CacheHandle<MemoryStore>>,
+    pub(crate) cache: Option<CacheHandle<AnyStore>>,
 }
 
 pub(crate) async fn render(State(shown): State<Shown>) -> impl IntoResponse {

@@ -4,7 +4,7 @@ use std::convert::Infallible;
 
 use axum::body::Body;
 use dashpot::{
-    cache::{CacheLayer, MemoryStore, RequestBody},
+    cache::{CacheLayer, RequestBody},
     deadline::{DeadlineLayer, PassOnLayer},
     sse::{HeartbeatLayer, ModeLayer},
 };
@@ -12,6 +12,7 @@ use http::{Request, Response};
 use tower::{Service, ServiceBuilder};
 
 use crate::{
+    cache::AnyStore,
     config::{self, Config},
     intake::IntakeLayer,
     refusal::InWordsLayer,
@@ -38,7 +39,7 @@ pub(crate) fn stack(
     heartbeat: HeartbeatLayer,
     resume: Option<Resume>,
     mode: ModeLayer,
-    cache: Option<CacheLayer<MemoryStore>>,
+    cache: Option<CacheLayer<AnyStore>>,
     upstreams: &[Upstream],
 ) -> Result<
     impl Service<Request<Body>, Response = Response<Body>, Error = Infallible, Future: Send>

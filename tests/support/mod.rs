@@ -39,6 +39,11 @@ impl Gateway {
 
     /// Starts one with another configuration.
     pub(crate) fn of(config: &Path, variables: &[(&str, &str)]) -> Self {
+        Self::logging(config, variables, Stdio::inherit())
+    }
+
+    /// The same, whose log is written there.
+    pub(crate) fn logging(config: &Path, variables: &[(&str, &str)], log: impl Into<Stdio>) -> Self {
         let mut process = Command::new(example("gateway"))
             .arg("--config")
             .arg(config)
@@ -48,6 +53,7 @@ impl Gateway {
             .envs(variables.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
+            .stderr(log)
             .spawn()
             .expect("the gateway starts");
         let mut output = BufReader::new(process.stdout.take().expect("it is piped"));
@@ -195,6 +201,22 @@ pub(crate) fn run(command: &mut Command) -> Vec<u8> {
         String::from_utf8_lossy(&output.stderr),
     );
     output.stdout
+}
+
+/// An embeddings upstream to which all texts mean the same, for those who have the key "secret" and ask for its model "small".
+pub(crate) async fn embedder() -> String {
+    let router = axum::Router::new().route(
+        "/v1/embeddings",
+        axum::routing::post(async |headers: http::HeaderMap, body: String| {
+            let is_ours = headers["authorization"] == "Bearer secret" && body.contains(r#""model":"small""#);
+            let status = if is_ours { http::StatusCode::OK } else { http::StatusCode::UNAUTHORIZED };
+            (status, r#"{"data": [{"index": 0, "embedding": [0.6, 0.8]}]}"#)
+        }),
+    );
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("there is a port");
+    let address = listener.local_addr().expect("it has one");
+    tokio::spawn(async { axum::serve(listener, router).await });
+    format!("http://{address}/v1/embeddings")
 }
 
 /// Cargo's target folder: this program is `TARGET/PROFILE/deps/NAME`.

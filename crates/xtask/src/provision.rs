@@ -96,7 +96,7 @@ impl Provision {
             Self::Onnx => &["onnx"],
             Self::Redis => &["servers"],
             Self::RediSearch => &["servers"],
-            Self::Postgres => &["postgres", "servers"],
+            Self::Postgres => &["postgres", "servers", "stores"],
             Self::FowCache
             | Self::WordNet
             | Self::Faiss

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use dashpot::{
     breaker::BreakerLayer,
     cache::{
-        CacheLayer, FlatIndex, Learning, MemoryStore, Similar,
+        CacheLayer, Index, Learning, Similar,
         judge::{SameMeaning, SameText},
         verify::Learned,
     },
@@ -19,6 +19,7 @@ use hyper_util::{client::legacy::Client, rt::TokioExecutor};
 use tower::{BoxError, Service, ServiceBuilder};
 
 use crate::{
+    cache::AnyStore,
     config::{self, Judge, Upstream},
     proxy,
 };
@@ -31,10 +32,11 @@ const SAME_MEANING: f32 = 0.9;
 
 /// Answers questions in other words too, if the configuration says who knows what they mean.
 pub(super) fn add(
-    layer: CacheLayer<MemoryStore>,
+    layer: CacheLayer<AnyStore>,
+    index: impl Index,
     config: &config::Similar,
     upstream: &Upstream,
-) -> Result<CacheLayer<MemoryStore>, String> {
+) -> Result<CacheLayer<AnyStore>, String> {
     let layer = layer.similar_budget(config.budget());
     if let Some(folder) = &config.model {
         let model = match MiniLm::load(folder) {
@@ -50,7 +52,7 @@ pub(super) fn add(
         let embedder = Embedder::builder().threads(config.threads).spawn(model);
         let embedder = embedder.map_err(|error| format!("cache.similar.threads: {error}"))?;
         let id = embedder.id().to_owned();
-        return Ok(layer.similar(similar(embedder, id, config)));
+        return Ok(layer.similar(similar(embedder, id, index, config)));
     }
     let Some((uri, name)) = config.upstream()? else { return Ok(layer) };
     let mut embedder = OpenAiEmbedder::new(client(upstream, &uri)?, uri, name);
@@ -60,16 +62,16 @@ pub(super) fn add(
         embedder = embedder.authorization(key);
     }
     let id = embedder.id().to_owned();
-    Ok(layer.similar(similar(embedder, id, config)))
+    Ok(layer.similar(similar(embedder, id, index, config)))
 }
 
-fn similar<E>(embedder: E, id: String, config: &config::Similar) -> Similar<E, FlatIndex>
+fn similar<E, Ix: Index>(embedder: E, id: String, index: Ix, config: &config::Similar) -> Similar<E, Ix>
 where
     E: Service<Vec<Arc<str>>, Response = Vec<Option<Embedding>>> + Clone + Send + Sync + 'static,
     E::Future: Send,
     E::Error: Into<BoxError>,
 {
-    let similar = Similar::new(embedder.clone(), id, FlatIndex::new(config.max_entries));
+    let similar = Similar::new(embedder.clone(), id, index);
     if config.wrong_at_most == 0.0 {
         return similar;
     }

@@ -1,13 +1,16 @@
 use std::{path::PathBuf, time::Duration};
 
-use dashpot::cache::MemoryStore;
 use http::Uri;
 use serde::Deserialize;
+
+use super::store::StoreUrl;
 
 #[derive(Clone, Debug, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Cache {
-    pub(super) max_bytes: u64,
+    pub(crate) store: StoreUrl,
+    pub(crate) max_bytes: u64,
+    pub(super) budget_ms: u64,
     pub(super) ttl_ms: u64,
     pub(super) stale_while_revalidate_ms: u64,
     pub(super) stale_if_error_ms: u64,
@@ -46,18 +49,34 @@ pub(crate) enum Judge {
 }
 
 impl Cache {
-    /// Room for answers, if there is any.
-    pub(crate) fn store(&self) -> Option<MemoryStore> {
-        (self.max_bytes > 0).then(|| MemoryStore::new(self.max_bytes))
+    pub(super) fn check(&self) -> Result<(), String> {
+        self.store.read()?;
+        if self.state_file.is_some() && !self.store.is_memory() {
+            return Err(
+                "cache.state_file: is for the store \"memory\"; others keep their answers by themselves"
+                    .into(),
+            );
+        }
+        self.similar.check()
+    }
+
+    /// Whether anything is kept.
+    pub(crate) fn is_on(&self) -> bool {
+        self.max_bytes > 0 || !self.store.is_memory()
     }
 
     /// Whether what is kept by these rules may be given by others.
     pub(crate) fn keeps_what_there_is(&self, other: &Self) -> bool {
-        self.max_bytes > 0
+        self.is_on()
+            && self.store == other.store
             && self.max_bytes == other.max_bytes
             && self.finish_alone == other.finish_alone
             && self.share_without_credential == other.share_without_credential
             && self.similar == other.similar
+    }
+
+    pub(crate) fn budget(&self) -> Duration {
+        Duration::from_millis(self.budget_ms)
     }
 
     pub(crate) fn ttl(&self) -> Duration {
@@ -80,7 +99,9 @@ impl Cache {
 impl Default for Cache {
     fn default() -> Self {
         Self {
+            store: StoreUrl::default(),
             max_bytes: 0,
+            budget_ms: 50,
             ttl_ms: 3_600_000,
             stale_while_revalidate_ms: 0,
             stale_if_error_ms: 0,

@@ -124,6 +124,28 @@ fn what_says_what_a_question_means_is_one_thing_and_whole() {
 }
 
 #[test]
+fn a_store_is_memory_or_a_server_whose_password_is_not_shown() {
+    let config =
+        parse(&format!("{MINIMAL}[cache]\nstore = \"postgres://me:secret@db/cache\"\n"), &[]).unwrap();
+    assert!(config.cache.is_on() && !format!("{config:?}").contains("secret"), "{config:?}");
+    for (keys, expected) in [
+        ("store = \"secret\"", "cache.store: must be \"memory\", or begin with postgres://"),
+        ("store = \"mysql://me:secret@db\"", "cache.store: must be"),
+        ("store = \"redis://me:secret@db\"", "cache.store: Redis is not built in"),
+        ("store = \"postgres://me:secret@db:port/cache\"", "cache.store: must be as in postgres://user"),
+        ("store = \"postgres://me:x@db/cache?secret=1\"", "cache.store: must be as in postgres://user"),
+        (
+            "store = \"postgres://me:secret@db\"\nstate_file = \"x\"",
+            "cache.state_file: is for the store \"memory\"",
+        ),
+        ("budget_ms = 0", "cache.budget_ms must be more than 0"),
+    ] {
+        let reason = reason(&format!("{MINIMAL}[cache]\n{keys}\n"), &[]);
+        assert!(reason.starts_with(expected) && !reason.contains("secret"), "{reason}");
+    }
+}
+
+#[test]
 fn what_is_to_be_warm_is_one_model_or_several() {
     let ollama = "server = \"ollama\"\n";
     for (keys, expected) in [

@@ -164,7 +164,7 @@ function cachePanel() {
     ...TIERS.map(([key, label], n) => el("div", { class: key }, el("dt", {}, label), values[n])));
   const kept = el("p", { class: "soft" });
   const scores = el("ol", { class: "scores", "aria-label": "Scores of recent answers to similar questions, the newest first" });
-  const off = el("p", { class: "soft" }, "It is off: cache.max_bytes in the configuration turns it on.");
+  const off = el("p", { class: "soft" }, "It is off: cache.max_bytes or cache.store in the configuration turns it on.");
   const body = el("div", {}, bar, legend, kept, el("h3", {}, "Scores of recent similar hits"), scores);
   $("cache").replaceChildren(el("div", { class: "title" }, el("h2", { id: "cache-title" }, "Cache"), share), off, body);
   return cache => {
@@ -180,7 +180,9 @@ function cachePanel() {
     });
     values.forEach((value, n) => write(value, String(cache[TIERS[n][0]])));
     bar.setAttribute("aria-label", `${hits} of ${all} requests were answered by the cache`);
-    write(kept, `${cache.entries} answers are kept, in ${(cache.bytes / 1024).toFixed(0)} KiB.`);
+    write(kept, cache.entries === null
+      ? "Answers are kept where other gateways see them too."
+      : `${cache.entries} answers are kept, in ${(cache.bytes / 1024).toFixed(0)} KiB.`);
     const newest = cache.scores.toReversed().slice(0, 12);
     if (!newest.length) {
       if (!scores.querySelector(".none")) scores.replaceChildren(el("li", { class: "none soft" }, "None yet."));

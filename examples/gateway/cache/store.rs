@@ -1,0 +1,72 @@
+//! Where the answers are: in this process, or where others see them too.
+
+use std::sync::Arc;
+
+use dashpot::{
+    cache::{Entry, Key, Lease, MemoryStore, Place, Removal, Store, StoreError},
+    cache_postgres::PostgresStore,
+    core::Tenant,
+};
+
+use crate::config::{self, Where};
+
+/// Whichever `cache.store` names. Clones are the same store.
+#[derive(Clone, Debug)]
+pub(crate) enum AnyStore {
+    Memory(MemoryStore),
+    Postgres(PostgresStore),
+}
+
+/// Does the same with either.
+macro_rules! either {
+    ($store:expr, $inner:ident => $what:expr) => {
+        match $store {
+            AnyStore::Memory($inner) => $what,
+            AnyStore::Postgres($inner) => $what,
+        }
+    };
+}
+
+impl AnyStore {
+    /// `None` if there is to be no cache. A server need not be there: it is connected when it is.
+    pub(super) fn new(config: &config::Cache) -> Result<Option<Self>, String> {
+        Ok(match config.store.read()? {
+            Where::Memory if config.max_bytes == 0 => None,
+            Where::Memory => Some(Self::Memory(MemoryStore::new(config.max_bytes))),
+            Where::Postgres(server) => {
+                let store = PostgresStore::new(*server).map_err(|error| format!("cache.store: {error}"))?;
+                Some(Self::Postgres(store))
+            }
+        })
+    }
+
+    /// The one that ends with this process, if it is that.
+    pub(crate) fn memory(&self) -> Option<&MemoryStore> {
+        match self {
+            Self::Memory(store) => Some(store),
+            Self::Postgres(_) => None,
+        }
+    }
+}
+
+impl Store for AnyStore {
+    async fn get(&self, place: Place) -> Result<Option<Arc<Entry>>, StoreError> {
+        either!(self, store => store.get(place).await)
+    }
+
+    async fn get_all(&self, partition: Key, keys: &[Key]) -> Result<Vec<Option<Arc<Entry>>>, StoreError> {
+        either!(self, store => store.get_all(partition, keys).await)
+    }
+
+    async fn find(&self, tenant: &Tenant, key: Key) -> Result<Option<Arc<Entry>>, StoreError> {
+        either!(self, store => store.find(tenant, key).await)
+    }
+
+    async fn put(&self, entry: Arc<Entry>, lease: Option<Lease>) -> Result<bool, StoreError> {
+        either!(self, store => store.put(entry, lease).await)
+    }
+
+    async fn remove(&self, what: Removal) -> Result<(), StoreError> {
+        either!(self, store => store.remove(what).await)
+    }
+}
