@@ -1,5 +1,5 @@
-//! Three gateways with one store: what one was answered the others give again, and whatever becomes of the store, everybody has
-//! an answer.
+//! Three gateways with one store: what one was answered the others give again, one call is made for all, and whatever becomes of
+//! the store or of one of them, everybody has an answer.
 
 mod support;
 
@@ -14,11 +14,11 @@ use std::{
 
 use bytes::Bytes;
 use dashpot_testkit::{
-    model_server::{Config, ModelServer},
+    model_server::{Config, Distribution, ModelServer},
     servers::{Postgres, Proxy},
 };
 use futures_util::future::join_all;
-use http::{Request, StatusCode};
+use http::{HeaderValue, Request, StatusCode};
 use http_body_util::{BodyExt, Full};
 use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
@@ -66,7 +66,17 @@ impl Asked {
     }
 
     async fn ask(&self, question: &str) -> Answer {
-        self.ask_as(KEY, question, "max-age=3600").await
+        self.ask_in(false, question).await
+    }
+
+    async fn ask_in(&self, stream: bool, question: &str) -> Answer {
+        self.send(request(self, stream, question)).await
+    }
+
+    async fn ask_as(&self, key: &'static str, question: &str) -> Answer {
+        let mut request = request(self, false, question);
+        request.headers_mut().insert("authorization", HeaderValue::from_static(key));
+        self.send(request).await
     }
 
     /// What is kept, if anything is.
@@ -74,24 +84,20 @@ impl Asked {
         self.look_as(KEY, question).await
     }
 
-    async fn look_as(&self, key: &str, question: &str) -> Option<Answer> {
-        let answer = self.ask_as(key, question, "only-if-cached").await;
+    async fn look_as(&self, key: &'static str, question: &str) -> Option<Answer> {
+        let mut request = request(self, false, question);
+        request.headers_mut().insert("authorization", HeaderValue::from_static(key));
+        request.headers_mut().insert("cache-control", HeaderValue::from_static("only-if-cached"));
+        let answer = self.send(request).await;
         assert!(answer.is_hit() || answer.status == StatusCode::GATEWAY_TIMEOUT, "{answer:?}");
         answer.is_hit().then_some(answer)
     }
 
-    async fn ask_as(&self, key: &str, question: &str, control: &str) -> Answer {
-        let body = json!({ "model": "m", "messages": [{ "role": "user", "content": question }] });
-        let request = Request::post(format!("{}/v1/chat/completions", self.gateway.url()))
-            .header("authorization", key)
-            .header("cache-control", control)
-            // It is a part of the key, and each gateway has a port of its own.
-            .header("host", "gateway.example")
-            .body(Full::from(body.to_string()));
-        let answer = self.client.request(request.expect("it is well-formed"));
-        let answer = timeout(LONG, answer).await.expect("nobody hangs").expect("there is an answer");
+    async fn send(&self, request: Request<Full<Bytes>>) -> Answer {
+        let answer = timeout(LONG, self.client.request(request)).await.expect("nobody hangs");
+        let answer = answer.expect("there is an answer");
         let status = answer.status();
-        let cache_status = answer.headers().get("cache-status").map_or(&b""[..], |status| status.as_bytes());
+        let cache_status = answer.headers().get("cache-status").map_or(&b""[..], HeaderValue::as_bytes);
         let cache_status = String::from_utf8_lossy(cache_status).into_owned();
         let body = timeout(LONG, answer.into_body().collect()).await.expect("nobody hangs");
         let text = String::from_utf8_lossy(&body.expect("it ends in order").to_bytes()).into_owned();
@@ -110,6 +116,17 @@ impl Asked {
         let uri = format!("{}/readyz", self.gateway.url()).parse().expect("it is an address");
         self.client.get(uri).await.expect("there is an answer").status() == StatusCode::OK
     }
+}
+
+fn request(asked: &Asked, stream: bool, question: &str) -> Request<Full<Bytes>> {
+    let body =
+        json!({ "model": "m", "stream": stream, "messages": [{ "role": "user", "content": question }] });
+    Request::post(format!("{}/v1/chat/completions", asked.gateway.url()))
+        .header("authorization", KEY)
+        // It is a part of the key, and each gateway has a port of its own.
+        .header("host", "gateway.example")
+        .body(Full::from(body.to_string()))
+        .expect("it is well-formed")
 }
 
 async fn until(what: &str, is_so: impl AsyncFn() -> bool) {
@@ -146,7 +163,7 @@ async fn what_one_gateway_was_answered_the_others_give_until_it_is_purged_at_any
 
     let first = gateways[0].ask(QUESTION).await;
     assert!(!first.is_hit() && first.status == StatusCode::OK, "{first:?}");
-    gateways[1].ask_as("Bearer b", QUESTION, "max-age=3600").await;
+    gateways[1].ask_as("Bearer b", QUESTION).await;
     for gateway in &gateways {
         until("the same", async || gateway.look(QUESTION).await.is_some()).await;
         until("in other words", async || gateway.look(OTHER_WORDS).await.is_some()).await;
@@ -209,6 +226,74 @@ async fn a_store_that_hangs_or_is_killed_costs_nobody_an_answer_and_is_used_agai
         join_all(gateways.iter().map(|gateway| gateway.look("What now?"))).await.iter().all(Option::is_some)
     })
     .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_thousand_who_ask_the_same_of_three_gateways_make_one_call() {
+    let (postgres, model) = (Postgres::start(&[]), slow(1_000.0));
+    let gateways = [0; 3].map(|_| Asked::start(&model, &postgres.url(), &[]));
+    join_all(gateways.iter().map(Asked::is_connected)).await;
+    let before = model.log().len();
+    for stream in [false, true] {
+        let all = (0..1_000).map(|n| gateways[n % 3].ask_in(stream, "What do all ask?"));
+        let heard = join_all(all).await;
+        assert!(heard.iter().all(|answer| answer.status == StatusCode::OK), "{:?}", heard[0]);
+        assert!(heard.iter().all(|answer| answer.text == heard[0].text), "{:?}", heard[0]);
+    }
+    assert_eq!(model.log().len() - before, 1);
+
+    let heard =
+        join_all((0..1_000).map(|n| gateways[n % 3].ask_in(true, "What do all want as a stream?"))).await;
+    let whole =
+        |answer: &Answer| answer.status == StatusCode::OK && answer.text.ends_with("data: [DONE]\n\n");
+    assert!(heard.iter().all(whole), "{:?}", heard[0]);
+    assert_eq!(model.log().len() - before, 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn when_the_gateway_that_makes_the_call_is_killed_one_other_makes_it_for_all() {
+    let (postgres, model) = (Postgres::start(&[]), slow(3_000.0));
+    let gateways = [0; 3].map(|_| Asked::start(&model, &postgres.url(), &[]));
+    join_all(gateways.iter().map(Asked::is_connected)).await;
+    let before = model.log().len();
+    let [leader, others @ ..] = gateways;
+    let calls = async || model.log().len() - before;
+    let killed = async {
+        let asked = leader.client.request(request(&leader, false, "What do all ask?"));
+        let kill = async {
+            until("it makes the call", async || calls().await == 1).await;
+            sleep(Duration::from_millis(500)).await;
+        };
+        tokio::select! {
+            answer = asked => panic!("it was to be killed before: {answer:?}"),
+            () = kill => {}
+        }
+        // By SIGKILL: nothing is given back.
+        drop(leader.gateway);
+    };
+    let others = async {
+        until("it makes the call", async || calls().await == 1).await;
+        let start = Instant::now();
+        let heard = join_all((0..500).map(|n| others[n % 2].ask("What do all ask?"))).await;
+        (heard, Instant::now() - start)
+    };
+    let ((), (heard, took)) = tokio::join!(killed, others);
+    assert!(heard.iter().all(|answer| answer.status == StatusCode::OK), "{:?}", heard[0]);
+    assert!(heard.iter().all(|answer| answer.text == heard[0].text), "{:?}", heard[0]);
+    assert_eq!(calls().await, 2, "the call of whom was killed, and one more");
+    // The lease, the call, and as much again for a machine that is busy.
+    assert!(took < Duration::from_secs(15), "it took {took:?}");
+}
+
+/// A model that takes so many milliseconds for each answer.
+fn slow(ms: f64) -> ModelServer {
+    ModelServer::start(Config {
+        ttft_ms: Distribution::Constant(ms),
+        gap_ms: Distribution::Constant(1.0),
+        output_tokens: Distribution::Constant(20.0),
+        ..Config::default()
+    })
+    .expect("a port is free")
 }
 
 /// How often a gateway has not asked the store, since it rests.

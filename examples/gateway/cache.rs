@@ -38,12 +38,16 @@ pub(crate) fn layer(
                 AnyStore::Memory(_) => {
                     similar::add(layer, FlatIndex::new(similar.max_entries), similar, upstream)?
                 }
-                AnyStore::Postgres(store) => similar::add(layer, store, similar, upstream)?,
+                AnyStore::Postgres(store) => {
+                    similar::add(layer.leases(store.clone()), store, similar, upstream)?
+                }
             }
         }
     };
     let layer = layer
         .budget(config.budget())
+        .lease_wait(config.lease_wait())
+        .stream_lease_wait(config.stream_lease_wait())
         .ttl(config.ttl())
         .stale_while_revalidate(config.stale_while_revalidate())
         .stale_if_error(config.stale_if_error())

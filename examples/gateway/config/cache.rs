@@ -11,6 +11,8 @@ pub(crate) struct Cache {
     pub(crate) store: StoreUrl,
     pub(crate) max_bytes: u64,
     pub(super) budget_ms: u64,
+    lease_wait_ms: u64,
+    stream_lease_wait_ms: u64,
     pub(super) ttl_ms: u64,
     pub(super) stale_while_revalidate_ms: u64,
     pub(super) stale_if_error_ms: u64,
@@ -79,6 +81,14 @@ impl Cache {
         Duration::from_millis(self.budget_ms)
     }
 
+    pub(crate) fn lease_wait(&self) -> Duration {
+        Duration::from_millis(self.lease_wait_ms)
+    }
+
+    pub(crate) fn stream_lease_wait(&self) -> Duration {
+        Duration::from_millis(self.stream_lease_wait_ms)
+    }
+
     pub(crate) fn ttl(&self) -> Duration {
         Duration::from_millis(self.ttl_ms)
     }
@@ -102,6 +112,8 @@ impl Default for Cache {
             store: StoreUrl::default(),
             max_bytes: 0,
             budget_ms: 50,
+            lease_wait_ms: 30_000,
+            stream_lease_wait_ms: 30_000,
             ttl_ms: 3_600_000,
             stale_while_revalidate_ms: 0,
             stale_if_error_ms: 0,
