@@ -26,10 +26,11 @@ use std::{env, error::Error, path::Path};
 use dashpot::{
     cache::{FlatIndex, MemoryStore},
     cache_postgres::{Config, PostgresStore},
+    cache_redis::RedisStore,
 };
-use dashpot_testkit::servers::Postgres;
+use dashpot_testkit::servers::{Postgres, Redis};
 use entries::Entries;
-use measure::{HEAD, measure, resident};
+use measure::{HEAD, measure, of_redis, resident};
 
 #[allow(clippy::print_stdout, reason = "the report of a bench")]
 #[tokio::main]
@@ -52,11 +53,23 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let (store, index) = (MemoryStore::new(u64::MAX), FlatIndex::new(count));
     measure("memory", &entries, &store, &index, async || resident() - before).await?;
     drop((store, index));
-
-    if !Postgres::is_installed() {
-        println!("PostgreSQL: not measured: run `cargo xtask bench stores`");
-        return Ok(());
+    if Redis::is_installed() {
+        let server = Redis::start(&[]);
+        let store = RedisStore::new(server.url().parse()?)?;
+        store.connected().await;
+        measure("Redis", &entries, &store, &store, async || of_redis(server.port())).await?;
+    } else {
+        println!("Redis: not measured: run `cargo xtask bench stores`");
     }
+    if Postgres::is_installed() {
+        postgres(&entries).await?;
+    } else {
+        println!("PostgreSQL: not measured: run `cargo xtask bench stores`");
+    }
+    Ok(())
+}
+
+async fn postgres(entries: &Entries) -> Result<(), Box<dyn Error>> {
     let server = Postgres::start(&["shared_buffers=512MB", "fsync=on", "max_wal_size=4GB"]);
     let config = |exact_up_to: u32| {
         let config: Config = server.url().parse()?;
@@ -70,11 +83,11 @@ async fn main() -> Result<(), Box<dyn Error>> {
         let row = client.query_one("SELECT pg_total_relation_size('dashpot_cache.entry')", &[]).await;
         row.map_or(f64::NAN, |row| row.get::<_, i64>(0) as f64)
     };
-    measure("PostgreSQL", &entries, &store, &store, bytes).await?;
+    measure("PostgreSQL", entries, &store, &store, bytes).await?;
     // The same, as it is where partitions are large.
     let by_index = PostgresStore::new(config(0)?)?;
     by_index.connected().await;
-    measure::again("PostgreSQL, by its index", &entries, &by_index, &by_index).await?;
+    measure::again("PostgreSQL, by its index", entries, &by_index, &by_index).await?;
     drop(client);
     connection.await??;
     Ok(())

@@ -1,6 +1,8 @@
 use std::{
     error::Error,
     fs,
+    io::{Read, Write},
+    net::TcpStream,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -158,6 +160,18 @@ pub(crate) fn resident() -> f64 {
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
     let kib: Option<f64> = line.and_then(|line| line.trim().trim_end_matches(" kB").parse().ok());
     kib.map_or(f64::NAN, |kib| kib * 1024.0)
+}
+
+/// How much memory a Redis has in use, in bytes.
+pub(crate) fn of_redis(port: u16) -> f64 {
+    let mut said = String::new();
+    let asked = TcpStream::connect(("127.0.0.1", port)).and_then(|mut connection| {
+        connection.write_all(b"INFO memory\r\nQUIT\r\n")?;
+        connection.read_to_string(&mut said)
+    });
+    let line = said.lines().find_map(|line| line.strip_prefix("used_memory:"));
+    let bytes: Option<f64> = line.and_then(|line| line.trim().parse().ok()).filter(|_| asked.is_ok());
+    bytes.unwrap_or(f64::NAN)
 }
 
 #[allow(clippy::disallowed_methods, reason = "a bench is about the real time")]
