@@ -15,7 +15,7 @@ use std::{
 use bytes::Bytes;
 use dashpot_testkit::{
     model_server::{Config, Distribution, ModelServer},
-    servers::{Postgres, Proxy},
+    servers::{Postgres, Proxy, Redis},
 };
 use futures_util::future::join_all;
 use http::{HeaderValue, Request, StatusCode};
@@ -30,6 +30,75 @@ use tokio::time::{Instant, sleep, timeout};
 
 /// Longer than anything takes here.
 const LONG: Duration = Duration::from_secs(30);
+
+/// Each test, with each of the servers that gateways can share.
+macro_rules! with_each {
+    ($($test:ident,)*) => {
+        mod postgres {
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $test() {
+                let server = dashpot_testkit::servers::Postgres::start(&[]);
+                super::$test(super::Server::Postgres(server)).await;
+            })*
+        }
+
+        mod redis {
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $test() {
+                let server = dashpot_testkit::servers::Redis::start(&["--requirepass", "secret"]);
+                super::$test(super::Server::Redis(server)).await;
+            })*
+        }
+    };
+}
+
+with_each! {
+    what_one_gateway_was_answered_the_others_give_until_it_is_purged_at_any,
+    a_thousand_who_ask_the_same_of_three_gateways_make_one_call,
+    when_the_gateway_that_makes_the_call_is_killed_one_other_makes_it_for_all,
+    a_store_that_hangs_or_is_killed_costs_nobody_an_answer_and_is_used_again_by_itself,
+    a_gateway_starts_without_its_store_and_no_password_is_in_its_log,
+}
+
+/// What the gateways share; its password is "secret".
+enum Server {
+    Postgres(Postgres),
+    Redis(Redis),
+}
+
+impl Server {
+    fn url_at(&self, port: u16) -> String {
+        match self {
+            Self::Postgres(server) => server.url_at(port),
+            Self::Redis(server) => server.url_at(port),
+        }
+    }
+
+    fn url(&self) -> String {
+        self.url_at(self.port())
+    }
+
+    fn port(&self) -> u16 {
+        match self {
+            Self::Postgres(server) => server.port(),
+            Self::Redis(server) => server.port(),
+        }
+    }
+
+    fn kill(&mut self) {
+        match self {
+            Self::Postgres(server) => server.kill(),
+            Self::Redis(server) => server.kill(),
+        }
+    }
+
+    fn restart(&mut self) {
+        match self {
+            Self::Postgres(server) => server.restart(),
+            Self::Redis(server) => server.restart(),
+        }
+    }
+}
 
 /// Who asks, where nothing else is said.
 const KEY: &str = "Bearer a";
@@ -142,11 +211,10 @@ fn instant() -> ModelServer {
     ModelServer::start(Config::instant()).expect("a port is free")
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn what_one_gateway_was_answered_the_others_give_until_it_is_purged_at_any() {
+async fn what_one_gateway_was_answered_the_others_give_until_it_is_purged_at_any(server: Server) {
     const QUESTION: &str = "How do I reset the password?";
     const OTHER_WORDS: &str = "how do i reset a password";
-    let (postgres, model) = (Postgres::start(&[]), instant());
+    let model = instant();
     let variables = [
         ("DASHPOT_GATEWAY_ADMIN__LISTEN", "127.0.0.1:0"),
         ("DASHPOT_GATEWAY_ADMIN__TOKEN_VARIABLE", "THE_TOKEN"),
@@ -157,7 +225,7 @@ async fn what_one_gateway_was_answered_the_others_give_until_it_is_purged_at_any
         ("DASHPOT_GATEWAY_CACHE__SIMILAR__BUDGET_MS", "10000"),
         ("THE_KEY", "secret"),
     ];
-    let mut gateways = [0; 3].map(|_| Asked::start(&model, &postgres.url(), &variables));
+    let mut gateways = [0; 3].map(|_| Asked::start(&model, &server.url(), &variables));
     join_all(gateways.iter().map(Asked::is_connected)).await;
     let before = model.log().len();
 
@@ -190,12 +258,13 @@ async fn what_one_gateway_was_answered_the_others_give_until_it_is_purged_at_any
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_store_that_hangs_or_is_killed_costs_nobody_an_answer_and_is_used_again_by_itself() {
-    let (mut postgres, model) = (Postgres::start(&[]), instant());
-    let proxy = Proxy::to(postgres.port()).await;
+async fn a_store_that_hangs_or_is_killed_costs_nobody_an_answer_and_is_used_again_by_itself(
+    mut server: Server,
+) {
+    let model = instant();
+    let proxy = Proxy::to(server.port()).await;
     let budget = [("DASHPOT_GATEWAY_CACHE__BUDGET_MS", "200")];
-    let gateways = [0; 3].map(|_| Asked::start(&model, &postgres.url_at(proxy.port()), &budget));
+    let gateways = [0; 3].map(|_| Asked::start(&model, &server.url_at(proxy.port()), &budget));
     let gateways = Arc::new(gateways);
     join_all(gateways.iter().map(Asked::is_connected)).await;
 
@@ -210,12 +279,12 @@ async fn a_store_that_hangs_or_is_killed_costs_nobody_an_answer_and_is_used_agai
     proxy.open();
     join_all(gateways.iter().map(Asked::is_connected)).await;
 
-    postgres.kill();
+    server.kill();
     let answered = load.answered();
     sleep(Duration::from_secs(1)).await;
     assert!(load.answered() - answered > 100, "while it is gone, all are answered");
     assert!(join_all(gateways.iter().map(Asked::is_ready)).await.into_iter().all(|is_ready| is_ready));
-    postgres.restart();
+    server.restart();
     join_all(gateways.iter().map(Asked::is_connected)).await;
 
     // It may have been a moment longer than the budget for whoever was asking just then.
@@ -228,10 +297,9 @@ async fn a_store_that_hangs_or_is_killed_costs_nobody_an_answer_and_is_used_agai
     .await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_thousand_who_ask_the_same_of_three_gateways_make_one_call() {
-    let (postgres, model) = (Postgres::start(&[]), slow(1_000.0));
-    let gateways = [0; 3].map(|_| Asked::start(&model, &postgres.url(), &[]));
+async fn a_thousand_who_ask_the_same_of_three_gateways_make_one_call(server: Server) {
+    let model = slow(1_000.0);
+    let gateways = [0; 3].map(|_| Asked::start(&model, &server.url(), &[]));
     join_all(gateways.iter().map(Asked::is_connected)).await;
     let before = model.log().len();
     for stream in [false, true] {
@@ -250,10 +318,9 @@ async fn a_thousand_who_ask_the_same_of_three_gateways_make_one_call() {
     assert_eq!(model.log().len() - before, 2);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn when_the_gateway_that_makes_the_call_is_killed_one_other_makes_it_for_all() {
-    let (postgres, model) = (Postgres::start(&[]), slow(3_000.0));
-    let gateways = [0; 3].map(|_| Asked::start(&model, &postgres.url(), &[]));
+async fn when_the_gateway_that_makes_the_call_is_killed_one_other_makes_it_for_all(server: Server) {
+    let model = slow(3_000.0);
+    let gateways = [0; 3].map(|_| Asked::start(&model, &server.url(), &[]));
     join_all(gateways.iter().map(Asked::is_connected)).await;
     let before = model.log().len();
     let [leader, others @ ..] = gateways;
@@ -349,12 +416,11 @@ impl Load {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_gateway_starts_without_its_store_and_no_password_is_in_its_log() {
-    let (mut postgres, model) = (Postgres::start(&[]), instant());
-    let url = postgres.url();
+async fn a_gateway_starts_without_its_store_and_no_password_is_in_its_log(mut server: Server) {
+    let model = instant();
+    let url = server.url();
     let wrong = url.replace("secret", "mistaken");
-    postgres.kill();
+    server.kill();
     let folder = tempfile::tempdir().expect("there is room");
     let log = folder.path().join("log");
     let file = File::create(&log).expect("the folder is ours");
@@ -372,13 +438,12 @@ async fn a_gateway_starts_without_its_store_and_no_password_is_in_its_log() {
         let answer = gateway.ask("Hello").await;
         assert_eq!((answer.status, answer.is_hit()), (StatusCode::OK, false), "{answer:?}");
     }
-    postgres.restart();
+    server.restart();
     gateways[0].is_connected().await;
     let read = || std::fs::read_to_string(&log).expect("it is text");
-    until("the wrong password is said to be one", async || read().contains("password authentication failed"))
-        .await;
+    until("the wrong password is said to be one", async || read().to_lowercase().contains("password")).await;
     assert!(gateways[1].ask("Hello").await.status == StatusCode::OK && gateways[1].is_ready().await);
     let said = read();
-    assert!(said.contains("the cache's database is not connected"), "{said}");
+    assert!(said.contains("is not connected"), "{said}");
     assert!(!said.contains("secret") && !said.contains("mistaken"), "{said}");
 }

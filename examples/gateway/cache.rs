@@ -41,6 +41,9 @@ pub(crate) fn layer(
                 AnyStore::Postgres(store) => {
                     similar::add(layer.leases(store.clone()), store, similar, upstream)?
                 }
+                AnyStore::Redis(store) => {
+                    similar::add(layer.leases(store.clone()), store, similar, upstream)?
+                }
             }
         }
     };

@@ -94,7 +94,7 @@ impl Provision {
             Self::Nginx | Self::HaProxy => &["proxies"],
             Self::Model => &["minilm", "onnx"],
             Self::Onnx => &["onnx"],
-            Self::Redis => &["servers"],
+            Self::Redis => &["redis", "servers", "stores"],
             Self::RediSearch => &["servers"],
             Self::Postgres => &["postgres", "servers", "stores"],
             Self::FowCache

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use dashpot::{
     cache::{Entry, Key, Lease, MemoryStore, Place, Removal, Store, StoreError},
     cache_postgres::PostgresStore,
+    cache_redis::RedisStore,
     core::Tenant,
 };
 
@@ -15,14 +16,16 @@ use crate::config::{self, Where};
 pub(crate) enum AnyStore {
     Memory(MemoryStore),
     Postgres(PostgresStore),
+    Redis(RedisStore),
 }
 
-/// Does the same with either.
-macro_rules! either {
+/// Does the same with each.
+macro_rules! each {
     ($store:expr, $inner:ident => $what:expr) => {
         match $store {
             AnyStore::Memory($inner) => $what,
             AnyStore::Postgres($inner) => $what,
+            AnyStore::Redis($inner) => $what,
         }
     };
 }
@@ -37,6 +40,10 @@ impl AnyStore {
                 let store = PostgresStore::new(*server).map_err(|error| format!("cache.store: {error}"))?;
                 Some(Self::Postgres(store))
             }
+            Where::Redis(server) => {
+                let store = RedisStore::new(*server).map_err(|error| format!("cache.store: {error}"))?;
+                Some(Self::Redis(store))
+            }
         })
     }
 
@@ -44,29 +51,29 @@ impl AnyStore {
     pub(crate) fn memory(&self) -> Option<&MemoryStore> {
         match self {
             Self::Memory(store) => Some(store),
-            Self::Postgres(_) => None,
+            Self::Postgres(_) | Self::Redis(_) => None,
         }
     }
 }
 
 impl Store for AnyStore {
     async fn get(&self, place: Place) -> Result<Option<Arc<Entry>>, StoreError> {
-        either!(self, store => store.get(place).await)
+        each!(self, store => store.get(place).await)
     }
 
     async fn get_all(&self, partition: Key, keys: &[Key]) -> Result<Vec<Option<Arc<Entry>>>, StoreError> {
-        either!(self, store => store.get_all(partition, keys).await)
+        each!(self, store => store.get_all(partition, keys).await)
     }
 
     async fn find(&self, tenant: &Tenant, key: Key) -> Result<Option<Arc<Entry>>, StoreError> {
-        either!(self, store => store.find(tenant, key).await)
+        each!(self, store => store.find(tenant, key).await)
     }
 
     async fn put(&self, entry: Arc<Entry>, lease: Option<Lease>) -> Result<bool, StoreError> {
-        either!(self, store => store.put(entry, lease).await)
+        each!(self, store => store.put(entry, lease).await)
     }
 
     async fn remove(&self, what: Removal) -> Result<(), StoreError> {
-        either!(self, store => store.remove(what).await)
+        each!(self, store => store.remove(what).await)
     }
 }

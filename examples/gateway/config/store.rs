@@ -1,6 +1,6 @@
 use std::fmt;
 
-use dashpot::cache_postgres;
+use dashpot::{cache_postgres, cache_redis};
 use serde::Deserialize;
 
 /// Where the answers are kept; it may hold a password, and is nowhere shown.
@@ -14,9 +14,10 @@ pub(crate) enum Where {
     /// In this process.
     Memory,
     Postgres(Box<cache_postgres::Config>),
+    Redis(Box<cache_redis::Config>),
 }
 
-const OTHER: &str = "cache.store: must be \"memory\", or begin with postgres://";
+const OTHER: &str = "cache.store: must be \"memory\", or begin with postgres:// or redis://";
 
 impl StoreUrl {
     pub(crate) fn is_memory(&self) -> bool {
@@ -33,7 +34,12 @@ impl StoreUrl {
                 "cache.store: must be as in postgres://user:password@host/database, and with %40 for an @ in the password"
                     .into()
             }),
-            "redis" | "rediss" => Err("cache.store: Redis is not built in".into()),
+            "redis" | "rediss" | "valkey" | "valkeys" => {
+                self.0.parse().map(|server| Where::Redis(Box::new(server))).map_err(|_| {
+                    "cache.store: must be as in redis://user:password@host:port, and with %40 for an @ in the password"
+                        .into()
+                })
+            }
             _ => Err(OTHER.into()),
         }
     }

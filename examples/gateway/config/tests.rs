@@ -131,7 +131,7 @@ fn a_store_is_memory_or_a_server_whose_password_is_not_shown() {
     for (keys, expected) in [
         ("store = \"secret\"", "cache.store: must be \"memory\", or begin with postgres://"),
         ("store = \"mysql://me:secret@db\"", "cache.store: must be"),
-        ("store = \"redis://me:secret@db\"", "cache.store: Redis is not built in"),
+        ("store = \"redis://me:secret@db:port\"", "cache.store: must be as in redis://user"),
         ("store = \"postgres://me:secret@db:port/cache\"", "cache.store: must be as in postgres://user"),
         ("store = \"postgres://me:x@db/cache?secret=1\"", "cache.store: must be as in postgres://user"),
         (
