@@ -1,5 +1,8 @@
 use super::reading::Reading;
 
+/// An effect of so many standard errors would be seen.
+const CLEAR: f64 = 2.0;
+
 /// A sequence of decreases, and whether they are of use.
 ///
 /// A real queue gets shorter by what the limit fell, and the throughput stays. If instead the time stays and the
@@ -51,10 +54,11 @@ impl Cuts {
         let expected = ((self.effective() - limit) / first.rate).min(seen);
         let narrowed = (self.effective() / limit).ln();
         let rate_error = (1.0 / first.count + 1.0 / reading.count).sqrt();
-        // Less than half of the expected effect is none, where the noise alone would seldom take away the rest.
-        let futile = if expected > 3.0 * error {
+        // Less than half of the expected effect is none, where the noise alone would seldom take away the rest; not that seldom,
+        // since it has to be so twice.
+        let futile = if expected > CLEAR * error {
             before - reading.middle < 0.4 * expected
-        } else if narrowed > 2.0 * rate_error {
+        } else if narrowed > CLEAR * rate_error {
             (first.rate / reading.rate).ln() > 0.6 * narrowed
         } else {
             return Verdict::Unclear;

@@ -26,6 +26,19 @@ fn batching(name: &'static str, about: &'static str, load: f64) -> Scenario {
     Scenario { kind: Kind::Batching(batch), length_s: 300.0, ..scenario }
 }
 
+/// Streams whose clients wait 2.5 s for the first token, and everything takes longer by a factor for a time.
+fn brown_out(name: &'static str, about: &'static str, load: f64, slow: f64, length_s: f64) -> Scenario {
+    let mut mix = Mix::latency(0.0, 0.0);
+    mix.answers = Answers::Streamed;
+    (mix.first_ms, mix.gap_ms) = (Spread::new(160.0, 0.4), 10.0);
+    mix.output = vec![(1.0, Spread::new(50.0, 0.35))];
+    (mix.patience_ms, mix.retries) = (Some(2500.0), 2);
+    let scenario = Scenario::new(name, about, load, 64.0, mix, Slo::FirstToken(2.5))
+        .then(30.0, |next| (next.slow, next.load) = (slow, slow * load))
+        .then(30.0 + length_s, |next| (next.slow, next.load) = (1.0, load));
+    Scenario { length_s: 60.0 + length_s, ..scenario }
+}
+
 pub(super) fn scenarios() -> Vec<Scenario> {
     let up_and_down = usual("steps", "32 slots become 16, and 32 again", 1.5, 32.0)
         .then(30.0, |next| (next.slots, next.load) = (16.0, 3.0))
@@ -58,6 +71,9 @@ pub(super) fn scenarios() -> Vec<Scenario> {
             mix.stuck = (0.01, 60_000.0);
         }),
         Scenario { length_s: 100.0, unnoticed: true, recovers_from_s: Some(40.0), ..storm },
+        brown_out("brown-out", "four times as slow for 15 s, at 0.45 load", 0.45, 4.0, 15.0),
+        brown_out("brown-out 60", "four times as slow for 60 s, at 0.45 load", 0.45, 4.0, 60.0),
+        brown_out("brown-out 2", "twice as slow for 30 s, at 0.45 load", 0.45, 2.0, 30.0),
         Scenario { length_s: 7200.0, ..usual("soak", "16 slots for two hours", 1.5, 16.0) },
         batching("batching", "a model server in batches, with 503 at 32 waiting", 1.5),
         batching("prompts", "prompts become four times as long, at 0.7 load", 0.7)
