@@ -164,9 +164,14 @@ impl State {
         if event.data.is_empty() || event.data.starts_with("[DONE]") {
             return Ok(());
         }
+        let budget = &mut self.budget;
+        if let Answer::Chat(chat) = &mut self.answer
+            && chat.piece(event.data, budget).map_err(|fault| fault.into_error(self.max_bytes))?
+        {
+            return Ok(());
+        }
         let data = serde_json::from_str(event.data)
             .map_err(|_| CollectError::Unreadable("an event of the stream is not a JSON object"))?;
-        let budget = &mut self.budget;
         let added = match &mut self.answer {
             Answer::Chat(chat) => chat.chunk(data, budget),
             Answer::Responses(responses) => responses.event(data, event.event, budget),

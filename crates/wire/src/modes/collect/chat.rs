@@ -1,3 +1,5 @@
+mod piece;
+
 use std::collections::BTreeMap;
 
 use serde_json::Value;
