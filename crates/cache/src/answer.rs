@@ -1,5 +1,6 @@
 //! What of an answer is worth keeping, and an answer that is kept said again.
 
+mod essence;
 mod text;
 
 use std::collections::BTreeMap;
@@ -11,7 +12,9 @@ use dashpot_wire::{
     sse::{Limits, Parser, Sink as _},
 };
 use serde_json::Value;
+use tokio::task::yield_now;
 
+use self::essence::essence;
 pub(crate) use self::text::text;
 use crate::Keep;
 
@@ -23,10 +26,16 @@ pub(crate) struct Kept {
     pub(crate) has_usage: bool,
 }
 
+/// About so much of a stream is read before others have their turn: some twenty events, of which each takes a few
+/// microseconds.
+const AT_A_TIME: usize = 8 << 10;
+
 /// Makes what is kept of a stream that has come; `None` if it is not complete, or not to be kept.
 ///
 /// A chat without its marker is complete if its body ended in order (`is_whole`) after every choice had stopped.
-pub(crate) fn of_stream(
+///
+/// It reads what took seconds to come: now and then others have their turn.
+pub(crate) async fn of_stream(
     dialect: Dialect,
     chunks: &[Bytes],
     is_whole: bool,
@@ -36,7 +45,15 @@ pub(crate) fn of_stream(
     let Some(mut collect) = Collect::new(dialect, max_bytes) else {
         return of_events(dialect, chunks, keep, max_bytes);
     };
-    chunks.iter().try_for_each(|chunk| collect.push(chunk)).ok()?;
+    let mut bytes = 0;
+    for chunk in chunks {
+        collect.push(chunk).ok()?;
+        bytes += chunk.len();
+        if bytes >= AT_A_TIME {
+            bytes = 0;
+            yield_now().await;
+        }
+    }
     if !is_whole && !collect.is_complete() {
         return None;
     }
@@ -84,7 +101,7 @@ pub(crate) fn of_whole(dialect: Dialect, chunks: &[Bytes], keep: Keep) -> Option
         [bytes] => exactly(bytes),
         chunks => chunks.concat().into(),
     };
-    let answer = serde_json::from_slice(&bytes).ok()?;
+    let answer = essence(&bytes)?;
     may_keep(dialect, &answer, keep).then(|| Kept { bytes, events: false, has_usage: has_usage(&answer) })
 }
 

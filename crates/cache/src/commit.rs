@@ -60,8 +60,8 @@ impl<St: Store> Commit<St> {
             let Some(recorded) = recorded else { return held.ended_without(ended) };
             let runtime = self.runtime.clone();
             runtime.spawn(async move {
-                let entry = self.entry(ended, &recorded, self.shared.rules.keep);
-                self.compare(entry.as_ref(), ended, &recorded);
+                let entry = self.entry(ended, &recorded, self.shared.rules.keep).await;
+                self.compare(entry.as_ref(), ended, &recorded).await;
                 match entry {
                     Some(entry) => self.put(entry, &held).await,
                     None => held.ended_without(ended),
@@ -72,7 +72,7 @@ impl<St: Store> Commit<St> {
     }
 
     /// Compares an answer with the one that could have been given instead, if it is complete.
-    fn compare(&mut self, entry: Option<&Entry>, ended: Ended, recorded: &Recorded) {
+    async fn compare(&mut self, entry: Option<&Entry>, ended: Ended, recorded: &Recorded) {
         let Shared { similar, counters, rules, .. } = &*self.shared;
         let learning = similar.as_ref().and_then(|similar| similar.learning());
         let (Some(learning), Some(text), Some(explored)) = (learning, &self.text, self.explored.take())
@@ -82,7 +82,7 @@ impl<St: Store> Commit<St> {
         // One that calls a tool is complete too, though it may not be one to keep, and the kept answer was hardly right.
         let answer = match entry {
             Some(entry) => Some(entry.answer.clone()),
-            None => self.entry(ended, recorded, rules.keep.tool_calls()).map(|entry| entry.answer),
+            None => self.entry(ended, recorded, rules.keep.tool_calls()).await.map(|entry| entry.answer),
         };
         if let Some(answer) = answer {
             learning.compare(explored, text.clone(), answer, &self.runtime, counters.clone());
@@ -90,14 +90,14 @@ impl<St: Store> Commit<St> {
     }
 
     /// The entry of an answer; `None` if it is not one to keep.
-    fn entry(&self, ended: Ended, Recorded { head, chunks }: &Recorded, keep: Keep) -> Option<Entry> {
+    async fn entry(&self, ended: Ended, Recorded { head, chunks }: &Recorded, keep: Keep) -> Option<Entry> {
         let (rules, is_whole) = (&self.shared.rules, ended == Ended::Whole);
         if !may_keep(head.status, &head.headers) || head.extensions.get::<Elsewhere>().is_some() {
             return None;
         }
         let kept = match kind(&head.headers) {
             b"text/event-stream" => {
-                answer::of_stream(self.dialect, chunks, is_whole, keep, rules.max_answer_bytes)?
+                answer::of_stream(self.dialect, chunks, is_whole, keep, rules.max_answer_bytes).await?
             }
             b"application/json" if is_whole => answer::of_whole(self.dialect, chunks, keep)?,
             _ => return None,

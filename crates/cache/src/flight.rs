@@ -5,7 +5,7 @@ mod waiters;
 
 use std::{
     any::Any,
-    collections::{HashMap, VecDeque},
+    collections::{BTreeMap, HashMap, VecDeque},
     error::Error,
     fmt,
     pin::Pin,
@@ -96,7 +96,7 @@ struct Record {
     /// Unless those who listen have left before that.
     end: Option<Ended>,
     /// At which chunk each of those who listen is.
-    places: HashMap<u64, usize>,
+    places: BTreeMap<u64, usize>,
     seats: u64,
 }
 
@@ -175,11 +175,10 @@ impl Flight {
     fn ended(&self, how: Ended, keep: Box<dyn Send>) {
         let on_end = self.on_end.lock().unwrap_or_else(PoisonError::into_inner).take();
         let Some(on_end) = on_end else { return };
-        let mut record = self.record();
+        let record = self.record();
         let is_kept = record.forgotten == 0 && record.bytes <= self.max_bytes;
         let head = record.head.clone().filter(|_| is_kept);
         let recorded = head.map(|head| Recorded { head, chunks: record.chunks.iter().cloned().collect() });
-        record.places.shrink_to_fit();
         drop(record);
         on_end(how, recorded, keep);
     }

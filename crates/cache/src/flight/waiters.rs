@@ -1,12 +1,12 @@
 use std::{
-    collections::HashMap,
+    collections::BTreeMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Wake, Waker},
 };
 
-/// Those who wait for more of an answer, each once.
+/// Those who wait for more of an answer, each once. Mostly there is one: a tree of one is found without a hash.
 #[derive(Debug, Default)]
-pub(super) struct Waiters(Mutex<HashMap<u64, Waker>>);
+pub(super) struct Waiters(Mutex<BTreeMap<u64, Waker>>);
 
 impl Waiters {
     pub(super) fn wait(&self, who: u64, waker: &Waker) {
@@ -27,7 +27,7 @@ impl Waiters {
         waiting.into_values().for_each(Waker::wake);
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<u64, Waker>> {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<u64, Waker>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -51,8 +51,8 @@ pub(crate) fn varies(answer: &HeaderMap) -> bool {
 /// Feeds what these headers say to a hash, each line with its length before it.
 pub(super) fn hash_headers(hash: &mut Sha256, head: &Parts, names: &[HeaderName]) {
     for name in names {
-        let lines: Vec<_> = head.headers.get_all(name).iter().collect();
-        hash.update((lines.len() as u64).to_be_bytes());
+        let lines = head.headers.get_all(name);
+        hash.update((lines.iter().count() as u64).to_be_bytes());
         lines.iter().for_each(|line| hash_bytes(hash, line.as_bytes()));
     }
 }

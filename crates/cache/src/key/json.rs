@@ -24,7 +24,8 @@ pub(super) enum Json<'a> {
 
 impl<'a> Json<'a> {
     pub(super) fn read(document: &'a [u8]) -> Option<Self> {
-        serde_json::from_slice(document).ok()
+        // All of it at once, where a reader of bytes looks at each text for itself.
+        serde_json::from_str(str::from_utf8(document).ok()?).ok()
     }
 
     /// The field of an object.
