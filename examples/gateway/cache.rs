@@ -66,9 +66,9 @@ pub(crate) fn layer(
 pub(crate) fn tenant(headers: &HeaderMap, shares: bool) -> Option<Tenant> {
     let (mut hash, mut has_some) = (Sha256::new(), false);
     for name in CREDENTIAL_HEADERS {
-        let lines: Vec<_> = headers.get_all(name).iter().collect();
-        hash.update((lines.len() as u64).to_be_bytes());
-        for line in lines {
+        let lines = headers.get_all(name);
+        hash.update((lines.iter().count() as u64).to_be_bytes());
+        for line in &lines {
             has_some = true;
             hash.update((line.len() as u64).to_be_bytes());
             hash.update(line.as_bytes());
@@ -77,7 +77,11 @@ pub(crate) fn tenant(headers: &HeaderMap, shares: bool) -> Option<Tenant> {
     if !has_some && !shares {
         return None;
     }
-    let digits: String = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+    let mut digits = String::with_capacity(64);
+    for byte in hash.finalize() {
+        digits
+            .extend([byte >> 4, byte & 0xf].map(|digit| char::from(b"0123456789abcdef"[usize::from(digit)])));
+    }
     Tenant::new(&digits)
 }
 

@@ -1,10 +1,6 @@
 //! What only requests that a model has to work on pass: they wait until it is warm, and then pass the breaker and the limit.
 
-use std::{
-    convert::Infallible,
-    pin::Pin,
-    task::{Context, Poll},
-};
+use std::{convert::Infallible, pin::Pin};
 
 use axum::body::Body;
 use bytes::Bytes;
@@ -64,7 +60,7 @@ where
 
 /// Requests that a model has to work on are guarded. Others, such as a list of models, pass beside: they take no slot,
 /// wait for none, and how they fare says nothing about the model.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct Model {
     warmed: Option<(warm::Models, Warmed)>,
     guarded: Inner,
@@ -74,17 +70,12 @@ pub(crate) struct Model {
 /// With the body in one piece, since it may have to be sent again.
 type Warmed = BoxCloneSyncService<Request<Full<Bytes>>, Response<Body>, Infallible>;
 
-impl Service<Request<Body>> for Model {
-    type Response = Response<Body>;
-    type Error = Infallible;
-    type Future = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
+/// An answer to come.
+pub(crate) type Answer = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
 
-    /// Always ready: which of the two is needed, only the request can tell.
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, request: Request<Body>) -> Self::Future {
+impl Model {
+    /// No service, but what clones the one that is needed: which that is, only the request can tell.
+    pub(crate) fn call(&self, request: Request<Body>) -> Answer {
         // The intake has put it there, after it has read what is to be worked on.
         let is_for_a_model = request.extensions().get::<Dialect>().is_some();
         if !is_for_a_model {

@@ -20,7 +20,7 @@ use crate::{
     breaker,
     config::{self, Config},
     limit,
-    model::{Model, ModelLayer},
+    model::{Answer, Model, ModelLayer},
     proxy::Proxy,
     seen::Seen,
     state,
@@ -132,9 +132,12 @@ pub(crate) fn all(config: &Config, before: &[Upstream]) -> Result<Arc<[Upstream]
 }
 
 /// Sends each request to the upstream that its model is of.
+///
+/// Axum, and every layer that has to wait before it calls, clones what it calls: all that stands around the upstreams is
+/// shared, and only what is called is cloned.
 #[derive(Clone, Debug)]
 pub(crate) struct Switch {
-    default: Model,
+    default: Arc<Model>,
     others: Arc<[(Vec<String>, Model)]>,
 }
 
@@ -143,14 +146,14 @@ impl Switch {
         let service = |upstream: &Upstream| upstream.service(&config.sse, pass_on.clone());
         let others =
             upstreams[1..].iter().map(|upstream| (upstream.config.models.clone(), service(upstream)));
-        Self { default: service(&upstreams[0]), others: others.collect() }
+        Self { default: Arc::new(service(&upstreams[0])), others: others.collect() }
     }
 }
 
 impl Service<Request<Body>> for Switch {
     type Response = Response<Body>;
     type Error = Infallible;
-    type Future = <Model as Service<Request<Body>>>::Future;
+    type Future = Answer;
 
     /// Always ready, as each of them is.
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
@@ -162,7 +165,7 @@ impl Service<Request<Body>> for Switch {
         let other = facts.and_then(|facts| {
             self.others.iter().find(|(models, _)| models.iter().any(|name| is_named(name, &facts.model)))
         });
-        other.map_or(&self.default, |(_, other)| other).clone().call(request)
+        other.map_or(&*self.default, |(_, other)| other).call(request)
     }
 }
 
