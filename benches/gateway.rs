@@ -1,11 +1,12 @@
 //! The gateway beside others, each a process of its own as a user would start it, in front of the same model server.
 //!
 //! `cargo xtask bench gateway` sets them up first: nginx, which is the practical limit of what a proxy can do, LiteLLM's
-//! proxy and Portkey's gateway. `-- --without NAME` leaves one out, `-- --rounds N` takes another number of rounds than
-//! two, and `-- --quick` takes less time and says little.
+//! proxy and Portkey's gateway. `-- --without NAME` leaves one out (`nginx`, `bare`, `full`, `portkey` or `litellm`),
+//! `-- --rounds N` takes another number of rounds than two, and `-- --quick` takes less time and says little.
 //!
 //! The contestant has a core to itself, the last one; the simulated model server and the client share the first, or have two
-//! where there are more. All requests are another question each, so that to the cache each is a miss, which it keeps.
+//! where there are more. All requests are another question each, so that to the cache each is a miss. It keeps the
+//! whole answers and the longest streams; the others end at the limit of tokens, and are looked through for nothing.
 //! The contestants take turns, and each figure is the best of the rounds: what else the machine does can only make it worse.
 //!
 //! * requests: whole answers a second, 64 connections that ask again as soon as they are answered. The model server

@@ -62,9 +62,11 @@ impl Contestant {
     pub(crate) fn flag(self) -> Option<&'static str> {
         match self {
             Self::Nginx => Some("nginx"),
+            Self::Bare => Some("bare"),
+            Self::Full => Some("full"),
             Self::Portkey => Some("portkey"),
             Self::LiteLlm => Some("litellm"),
-            Self::Direct | Self::Bare | Self::Full => None,
+            Self::Direct => None,
         }
     }
 

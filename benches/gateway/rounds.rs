@@ -107,7 +107,7 @@ pub(crate) async fn run(contestant: Contestant, cores: &Cores, times: &Times) ->
     let mut figures = Figures::default();
     let named = |why| format!("{}: {why}", contestant.name());
     {
-        let server = cores.server(|| Server::start(&["--time-scale", "0"]))?;
+        let server = cores.server(|| Server::start(&["--time-scale", "0", "--tokens", "1"]))?;
         let (target, mut process) = contestant.start(cores, &server.address)?;
         figures.start = start(&mut process, &target).await.map_err(named)?;
         let (requests, failed) = requests(&target, times).await.map_err(named)?;
