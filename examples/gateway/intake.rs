@@ -149,6 +149,8 @@ impl IntakeLayer {
         let mut late = pin!(tokio::time::sleep(self.body_timeout));
         loop {
             let frame = tokio::select! {
+                // In this order: mostly it is all here, and no timer is needed.
+                biased;
                 frame = body.frame() => frame,
                 () = &mut late => {
                     if is_too_long {
@@ -202,8 +204,10 @@ fn check(request: &Request<Body>) -> Result<(), Refusal> {
     }
     // Past the upstream's base path they would come to something else.
     let mut segments = path.split('/');
-    let is_dots =
-        |segment: &str| matches!(segment.to_ascii_lowercase().replace("%2e", ".").as_str(), "." | "..");
+    let is_dots = |segment: &str| {
+        segment.starts_with(['.', '%'])
+            && matches!(segment.to_ascii_lowercase().replace("%2e", ".").as_str(), "." | "..")
+    };
     if !path.starts_with('/') || segments.any(is_dots) {
         return refuse(StatusCode::BAD_REQUEST, "the path must begin with a slash and have no dot segments");
     }
