@@ -8,7 +8,8 @@
 //!
 //! An exact hit is one `get`. A semantic one is what the cache asks before it verifies: a `get` that finds nothing, a `search`
 //! for four, and a `get` of those that came without their entry. The bytes are the growth of this process, of Redis by its own
-//! `INFO memory`, and of PostgreSQL's tables and indexes on the disk. `--count N` takes another number of entries.
+//! `INFO memory`, and of PostgreSQL's tables and indexes on the disk. `--count N` takes another number of entries, and
+//! `--partitions N` as many partitions.
 
 #[allow(dead_code, reason = "the other half is for benches/index.rs")]
 #[path = "index/corpus.rs"]
@@ -21,7 +22,7 @@ mod entries;
 #[path = "stores/measure.rs"]
 mod measure;
 
-use std::{env, error::Error, path::Path};
+use std::{env, error::Error, num::NonZeroUsize, path::Path};
 
 use dashpot::{
     cache::{FlatIndex, MemoryStore},
@@ -40,13 +41,16 @@ async fn main() -> Result<(), Box<dyn Error>> {
         return Ok(());
     }
     let arguments: Vec<String> = env::args().skip(1).filter(|argument| argument != "--bench").collect();
-    let count = match &arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        [] => 100_000,
-        ["--count", count] => count.parse()?,
-        _ => return Err("usage: cargo bench --bench stores -- [--count N]".into()),
-    };
+    let (mut count, mut partitions) = (100_000, 100);
+    for pair in arguments.chunks(2) {
+        match pair {
+            [flag, number] if flag == "--count" => count = number.parse()?,
+            [flag, number] if flag == "--partitions" => partitions = number.parse::<NonZeroUsize>()?.get(),
+            _ => return Err("usage: cargo bench --bench stores -- [--count N] [--partitions N]".into()),
+        }
+    }
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("");
-    let entries = Entries::new(&target, count)?;
+    let entries = Entries::new(&target, count, partitions)?;
     println!("{}\n{HEAD}", entries.about());
 
     let before = resident();

@@ -13,8 +13,6 @@ use crate::{
     data::{self, Data},
 };
 
-const PARTITIONS: usize = 100;
-
 /// Of vectors that are made up.
 const CENTERS: usize = 5_000;
 const SEED: u64 = 7;
@@ -24,6 +22,7 @@ pub(crate) struct Entries {
     pub(crate) kept: Vec<Arc<Entry>>,
     pub(crate) lookups: Vec<Lookup>,
     are_real: bool,
+    partitions: usize,
 }
 
 /// A question in other words.
@@ -35,7 +34,8 @@ pub(crate) struct Lookup {
 }
 
 impl Entries {
-    pub(crate) fn new(target: &Path, count: usize) -> Result<Self, Box<dyn Error>> {
+    pub(crate) fn new(target: &Path, count: usize, partitions: usize) -> Result<Self, Box<dyn Error>> {
+        let partition = |n: usize| partition(n % partitions);
         let real = data::files(target, count)?.map(|files| Data::read(&files, count)).transpose()?;
         let are_real = real.is_some();
         let (kept, near, any) = match real {
@@ -43,7 +43,7 @@ impl Entries {
             None => made_up(count),
         };
         let kept: Vec<Arc<Entry>> =
-            kept.iter().enumerate().map(|(n, vector)| Arc::new(entry(n, vector))).collect();
+            kept.iter().enumerate().map(|(n, vector)| Arc::new(entry(n, partition(n), vector))).collect();
         let near = near.into_iter().map(|embedding| {
             // Where it is asked is where it was asked in other words.
             let nearest = kept.iter().max_by(|a, b| score(a, &embedding).total_cmp(&score(b, &embedding)));
@@ -56,7 +56,7 @@ impl Entries {
             Lookup { partition, embedding, nearest }
         };
         let lookups = near.chain(any).map(lookup).collect();
-        Ok(Self { kept, lookups, are_real })
+        Ok(Self { kept, lookups, are_real, partitions })
     }
 
     pub(crate) fn about(&self) -> String {
@@ -64,8 +64,9 @@ impl Entries {
         let bytes: usize = self.kept.iter().map(|entry| entry.encode().len()).sum();
         let mean = bytes / self.kept.len().max(1);
         format!(
-            "{} entries of {from}, {PARTITIONS} partitions, {mean} bytes each as they are written",
-            self.kept.len()
+            "{} entries of {from}, {} partitions, {mean} bytes each as they are written",
+            self.kept.len(),
+            self.partitions
         )
     }
 }
@@ -76,12 +77,12 @@ pub(crate) fn score(entry: &Entry, embedding: &Embedding) -> f32 {
 }
 
 fn partition(n: usize) -> Key {
-    let hash: [u8; 32] = Sha256::digest(format!("partition {}", n % PARTITIONS)).into();
+    let hash: [u8; 32] = Sha256::digest(format!("partition {n}")).into();
     hash.into()
 }
 
 /// An answer of about 1 KiB, in words that no other has in this order.
-fn entry(n: usize, embedding: &Embedding) -> Entry {
+fn entry(n: usize, partition: Key, embedding: &Embedding) -> Entry {
     const WORDS: [&str; 16] = [
         "a", "dashpot", "takes", "the", "shock", "out", "of", "motion", "without", "stopping", "it", "and",
         "load", "becomes", "wait", "slowly",
@@ -95,8 +96,8 @@ fn entry(n: usize, embedding: &Embedding) -> Entry {
     );
     Entry {
         key: hash.into(),
-        partition: partition(n),
-        tenant: Tenant::new(&format!("tenant {}", n % PARTITIONS)).expect("a name"),
+        partition,
+        tenant: Tenant::new("a tenant").expect("a name"),
         text: Some(format!("What is the question number {n}?").into()),
         embedding: Some(embedding.clone()),
         dialect: Dialect::OpenAiChat,
