@@ -39,7 +39,7 @@ async fn found<St: Store, Ix: Index>(
     entries
 }
 
-/// The keys of what is found, once these are or half a minute is over: an engine may take a moment to take it in.
+/// The keys of what is found, once these are or ten seconds are over: an engine may take a moment to take it in.
 async fn keys<St: Store, Ix: Index>(
     store: &St,
     index: &Ix,
@@ -48,7 +48,7 @@ async fn keys<St: Store, Ix: Index>(
     expected: &[Key],
 ) -> Vec<Key> {
     let mut keys = Vec::new();
-    for _ in 0..1200 {
+    for _ in 0..400 {
         keys = found(store, index, partition, vector).await.iter().map(|entry| entry.key).collect();
         if keys == expected {
             break;

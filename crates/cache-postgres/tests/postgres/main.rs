@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test")]
 
+mod conformance;
 mod entries;
 mod faults;
 mod leases;
