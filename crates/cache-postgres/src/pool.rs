@@ -107,7 +107,7 @@ impl Keeper {
                 (wait, known) = (FIRST_WAIT, None);
             }
             // Said once, until it has worked again, or fails for another reason.
-            let reason = Some(error.to_string());
+            let reason = Some(reason(&*error));
             if self.is_first && reason != known {
                 tracing::warn!(error = &*error, "the cache's database is not connected");
                 known = reason;
@@ -145,6 +145,16 @@ impl Keeper {
 
 /// There is none.
 enum Never {}
+
+/// With what is behind it: by itself it is only some error of the database.
+fn reason(error: &(dyn Error + 'static)) -> String {
+    let (mut reason, mut behind) = (error.to_string(), error.source());
+    while let Some(error) = behind {
+        reason = format!("{reason}: {error}");
+        behind = error.source();
+    }
+    reason
+}
 
 fn ended(end: Result<(), tokio_postgres::Error>) -> Box<dyn Error + Send + Sync> {
     match end {
