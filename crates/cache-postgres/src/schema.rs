@@ -27,6 +27,10 @@ pub(crate) async fn migrate(client: &Client, schema: &str) -> Result<(), Box<dyn
     client.batch_execute(&sql).await?;
     let current = version(client, schema).await?;
     let Some(missing) = MIGRATIONS.get(current..) else { return Err(Box::new(Newer(current))) };
+    if missing.is_empty() {
+        // Another has done it meanwhile.
+        return Ok(client.batch_execute("COMMIT").await?);
+    }
     for migration in missing {
         client.batch_execute(&in_schema(migration, schema)).await?;
     }
