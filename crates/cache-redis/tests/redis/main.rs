@@ -5,6 +5,7 @@
 
 #[cfg(feature = "cluster")]
 mod cluster;
+mod conformance;
 mod entries;
 mod faults;
 mod foreign;
