@@ -95,7 +95,7 @@ impl Provision {
             Self::Model => &["minilm", "onnx"],
             Self::Onnx => &["onnx"],
             Self::Redis => &["redis", "servers", "stores"],
-            Self::RediSearch => &["servers"],
+            Self::RediSearch => &["redis", "servers"],
             Self::Postgres => &["postgres", "servers", "stores"],
             Self::FowCache
             | Self::WordNet
