@@ -144,7 +144,8 @@ async fn a_model_server_of_others_that_unloads_its_model_is_primed_again() {
     let model = ModelServer::start(Config {
         cold_start: Some(ColdStart {
             load: Duration::from_millis(500),
-            idle: Some(Duration::from_millis(300)),
+            // Longer than from one attempt to the next, or none would ever find it loaded.
+            idle: Some(Duration::from_millis(2000)),
             reject: true,
         }),
         // Time has to pass for it to load.
@@ -161,7 +162,7 @@ async fn a_model_server_of_others_that_unloads_its_model_is_primed_again() {
         assert!(answers.iter().all(|&status| status == StatusCode::OK), "{answers:?}");
         assert_eq!(gateway.metric(r#"gateway_warm_starts_total{start="worked"}"#), times);
         // It unloads.
-        tokio::time::sleep(Duration::from_millis(600)).await;
+        tokio::time::sleep(Duration::from_millis(2500)).await;
     }
 }
 
