@@ -155,6 +155,14 @@ struct State {
 
 impl State {
     fn event(&mut self, event: Event<'_>) -> Result<(), CollectError> {
+        let budget = &mut self.budget;
+        // A piece of text neither ends the stream nor says that it failed, if its event has no type that does.
+        if let Answer::Chat(chat) = &mut self.answer
+            && event.event == "message"
+            && chat.piece(event.data, budget).map_err(|fault| fault.into_error(self.max_bytes))?
+        {
+            return Ok(());
+        }
         self.reader.data(event.data.as_bytes());
         self.reader.dispatch(event.event.as_bytes());
         if let Some(outcome) = self.reader.error() {
@@ -162,12 +170,6 @@ impl State {
         }
         // The libraries skip events without data, and do not read OpenAI's marker to its end.
         if event.data.is_empty() || event.data.starts_with("[DONE]") {
-            return Ok(());
-        }
-        let budget = &mut self.budget;
-        if let Answer::Chat(chat) = &mut self.answer
-            && chat.piece(event.data, budget).map_err(|fault| fault.into_error(self.max_bytes))?
-        {
             return Ok(());
         }
         let data = serde_json::from_str(event.data)
@@ -193,5 +195,33 @@ fn kind(data: &mut Object, event: &str) -> String {
     match data.remove("type") {
         Some(Value::String(kind)) => kind,
         _ => event.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn collect(stream: &str) -> (Collect, Result<(), CollectError>) {
+        let mut collect = Collect::new(Dialect::OpenAiChat, 1 << 20).unwrap();
+        let result = collect.push(stream.as_bytes());
+        (collect, result)
+    }
+
+    fn event(text: &str) -> String {
+        format!("data: {{\"choices\":[{{\"index\":0,\"delta\":{{\"content\":\"{text}\"}}}}]}}\n\n")
+    }
+
+    #[test]
+    fn pieces_of_text_are_not_read_for_what_ends_a_stream() {
+        let (collect, result) = collect(&["a", "b", "\\n", "c"].map(event).concat());
+        assert_eq!((result, collect.state.reader.events()), (Ok(()), 1), "all but the first are pieces");
+    }
+
+    #[test]
+    fn a_piece_of_text_that_is_called_an_error_is_one() {
+        let (_, result) =
+            collect(&[event("a"), event("b"), format!("event: error\n{}", event("c"))].concat());
+        assert!(matches!(result, Err(CollectError::Upstream { .. })), "{result:?}");
     }
 }

@@ -1,3 +1,4 @@
+mod form;
 mod piece;
 
 use std::collections::BTreeMap;
@@ -9,6 +10,7 @@ use super::{
     Fault,
     merge::merge,
 };
+use form::Form;
 
 /// OpenAI chat completions: chunks, each with a delta for some of the choices.
 #[derive(Clone, Debug, Default)]
@@ -17,11 +19,15 @@ pub(super) struct Chat {
     head: Object,
     choices: BTreeMap<u64, Object>,
     begun: bool,
+    /// The last piece of text, without the text.
+    form: Option<Form>,
 }
 
 impl Chat {
     pub(super) fn chunk(&mut self, mut chunk: Object, budget: &mut Budget) -> Result<(), Fault> {
         self.begun = true;
+        // What is said from here on may say something new.
+        self.form = None;
         // Noise, so that nobody learns the length of a token from the length of its packet.
         chunk.remove("obfuscation");
         let choices = chunk.remove("choices");

@@ -7,7 +7,9 @@ use serde_json::{Number, Value};
 
 use super::{
     super::super::{Object, budget::Budget},
-    Chat, Fault, is_said,
+    Chat, Fault,
+    form::Form,
+    is_said,
 };
 
 /// A chunk with no other fields than these, each of them once; read without a copy, where a document of it is one of a dozen
@@ -92,6 +94,9 @@ impl Chat {
     /// Adds a chunk that is a piece of text and says nothing else that is new, just as [`chunk`](Self::chunk) would; whether
     /// it is one.
     pub(in super::super) fn piece(&mut self, data: &str, budget: &mut Budget) -> Result<bool, Fault> {
+        if let Some((text, index)) = self.form.as_ref().and_then(|form| form.text(data)) {
+            return self.append(text, index, budget);
+        }
         let Ok(Piece {
             choices: [choice],
             created,
@@ -126,8 +131,17 @@ impl Chat {
         if !choice.delta.role.is_known(message, "role", same) {
             return Ok(false);
         }
-        let Some(Value::String(content)) = message.get_mut("content") else { return Ok(false) };
-        budget.append(content, &choice.delta.content.0)?;
+        // One with escapes leaves the form before it, which still holds.
+        self.form = Form::of(data, &choice.delta.content.0, choice.index).or(self.form.take());
+        self.append(&choice.delta.content.0, choice.index, budget)
+    }
+
+    /// Adds a text to that of a choice; whether there is one.
+    fn append(&mut self, text: &str, index: u64, budget: &mut Budget) -> Result<bool, Fault> {
+        let message = self.choices.get_mut(&index).and_then(|choice| choice.get_mut("message"));
+        let content = message.and_then(|message| message.get_mut("content"));
+        let Some(Value::String(content)) = content else { return Ok(false) };
+        budget.append(content, text)?;
         Ok(true)
     }
 }
