@@ -86,7 +86,7 @@ enum Source {
 /// What has come so far.
 #[derive(Default)]
 struct Record {
-    head: Option<Parts>,
+    head: Option<Arc<Parts>>,
     /// The last of its chunks; all of them, unless they were too many.
     chunks: VecDeque<Bytes>,
     /// How many chunks came before those, and are forgotten.
@@ -115,7 +115,7 @@ pub(crate) enum Ended {
 
 /// An answer of which all that will come has come.
 pub(crate) struct Recorded {
-    pub(crate) head: Parts,
+    pub(crate) head: Arc<Parts>,
     pub(crate) chunks: Vec<Bytes>,
 }
 

@@ -73,7 +73,7 @@ impl Seat {
             self.flight.waiters.wait(self.number, cx.waker());
             let record = self.flight.record();
             if let Some(head) = &record.head {
-                return Poll::Ready(Ok(head.clone()));
+                return Poll::Ready(Ok(Parts::clone(head)));
             }
             if record.end.is_some() {
                 return Poll::Ready(Err(Failed::Elsewhere));
@@ -159,7 +159,7 @@ impl Flight {
                 Poll::Ready(Ok(answer)) => {
                     let (head, body) = answer.into_parts();
                     *source = Source::Answering(body);
-                    self.record().head = Some(head);
+                    self.record().head = Some(Arc::new(head));
                     None
                 }
                 Poll::Ready(Err(error)) => Some(Went::Call(error)),
