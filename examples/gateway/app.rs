@@ -72,7 +72,7 @@ impl App {
     /// Serves by this configuration from now on. If it is not possible, nothing has changed.
     ///
     /// Whatever is configured as it was goes on with what it has learned and what it keeps; a limit goes on from where it is, and
-    /// a cache keeps its answers if only times and bounds have changed.
+    /// a cache keeps its answers if only times and bounds have changed; one in a shared store keeps them whatever has.
     pub(crate) fn change(&self, config: Config) -> Result<(), String> {
         let _alone = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
         let before = self.version();

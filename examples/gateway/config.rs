@@ -238,6 +238,21 @@ fn put(table: &mut Table, key: &str, value: &str) -> Result<(), String> {
     Ok(())
 }
 
+/// What is wrong, and where, but not the line itself, nor what a URL in the message has before its host: either may be a password.
 fn trimmed(error: toml::de::Error) -> String {
-    error.to_string().trim_end().to_owned()
+    let text = error.to_string();
+    let is_source = |line: &&str| {
+        line.trim_start_matches(|char: char| char.is_ascii_digit() || char == ' ').starts_with('|')
+    };
+    let lines: Vec<_> = text.trim_end().lines().filter(|line| !is_source(line)).collect();
+    let mut told = lines.join(": ");
+    let mut from = 0;
+    while let Some(start) = told[from..].find("://").map(|at| from + at + 3) {
+        let end = told[start..].find([' ', '"', '\'', '`']).map_or(told.len(), |len| start + len);
+        if let Some(at) = told[start..end].rfind('@') {
+            told.replace_range(start..start + at, "…");
+        }
+        from = start;
+    }
+    told
 }

@@ -10,8 +10,8 @@ use std::{
 };
 
 use dashpot_cache::StoreError;
-use tokio::time::timeout;
-use tokio_postgres::{Client, Row, Statement, types::ToSql};
+use tokio::{sync::Notify, time::timeout};
+use tokio_postgres::{Client, Row, Statement, error::SqlState, types::ToSql};
 
 use crate::{
     Config, schema,
@@ -31,10 +31,23 @@ pub(crate) struct Connection {
     /// were too, also if nobody waited for them any more.
     asked: AtomicU64,
     answered: AtomicU64,
+    /// Told when what was prepared cannot be used any more.
+    pub(crate) gone: Notify,
 }
+
+/// Somebody has removed or changed the tables, or what was prepared: whoever connects again finds or makes them.
+const GONE: [SqlState; 4] = [
+    SqlState::UNDEFINED_TABLE,
+    SqlState::INVALID_SCHEMA_NAME,
+    SqlState::INVALID_SQL_STATEMENT_NAME,
+    SqlState::FEATURE_NOT_SUPPORTED,
+];
 
 /// What a statement is executed with.
 pub(crate) type Values<'a> = &'a [&'a (dyn ToSql + Sync)];
+
+/// How long tables may take to be made or changed.
+const MIGRATION: Duration = Duration::from_secs(600);
 
 /// So many statements may wait in one connection.
 const MOST_UNANSWERED: u64 = 256;
@@ -48,15 +61,25 @@ impl Connection {
         client: Client,
         config: &Config,
     ) -> Result<Self, Box<dyn Error + Send + Sync>> {
-        schema::migrate(&client, &config.schema).await?;
+        let late = |_| "to prepare it takes too long";
+        let is_current = timeout(config.connect_timeout, schema::is_current(&client, &config.schema));
+        if !is_current.await.map_err(late)?? {
+            // To make or to change tables may take longer than all else.
+            timeout(MIGRATION, schema::migrate(&client, &config.schema)).await.map_err(late)??;
+        }
+        let prepare = async {
+            schema::check_extension(&client).await?;
+            Ok::<_, Box<dyn Error + Send + Sync>>(Statements::prepare(&client, &config.schema).await?)
+        };
         Ok(Self {
-            statements: Statements::prepare(&client, &config.schema).await?,
+            statements: timeout(config.connect_timeout, prepare).await.map_err(late)??,
             client,
             schema: config.schema.clone(),
             searches: Mutex::default(),
             timeout: config.timeout,
             asked: AtomicU64::new(0),
             answered: AtomicU64::new(0),
+            gone: Notify::new(),
         })
     }
 
@@ -80,10 +103,23 @@ impl Connection {
         if self.unanswered() >= MOST_UNANSWERED {
             return Err(StoreError::new("too much waits for the database"));
         }
+        self.ask_anyway(asked).await
+    }
+
+    /// The same, however much waits for an answer.
+    pub(crate) async fn ask_anyway<T>(
+        &self,
+        asked: impl Future<Output = Result<T, tokio_postgres::Error>>,
+    ) -> Result<T, StoreError> {
         let number = self.asked.fetch_add(1, Relaxed) + 1;
         let answer = timeout(self.timeout, asked).await;
         let answer = answer.map_err(|_| StoreError::new("the database has not answered in time"))?;
         self.answered.fetch_max(number, Relaxed);
+        if let Err(error) = &answer
+            && error.code().is_some_and(|code| GONE.contains(code))
+        {
+            self.gone.notify_one();
+        }
         answer.map_err(StoreError::new)
     }
 

@@ -18,7 +18,8 @@ pub(crate) struct Indexes(Mutex<HashMap<usize, State>>);
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum State {
-    Known,
+    /// Until then; somebody may remove the tables, and they are made again.
+    Known(Instant),
     /// It could not be made, or another is at it: not to be tried before this.
     Later(Instant),
 }
@@ -29,13 +30,15 @@ const MOST: usize = 8;
 /// So long after it failed, it is tried again to make one.
 const WAIT: Duration = Duration::from_secs(60);
 
+/// So long after it was there, it is asked for again.
+const KNOWN: Duration = Duration::from_secs(600);
+
 impl Indexes {
     /// Whether it is to be made now, and by the caller.
     fn begin(&self, dimensions: usize, now: Instant) -> bool {
         let mut states = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let is_due = match states.get(&dimensions) {
-            Some(State::Known) => false,
-            Some(State::Later(when)) => *when <= now,
+            Some(State::Known(when) | State::Later(when)) => *when <= now,
             None => states.len() < MOST,
         };
         if is_due {
@@ -44,8 +47,9 @@ impl Indexes {
         is_due
     }
 
-    fn made(&self, dimensions: usize) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(dimensions, State::Known);
+    fn made(&self, dimensions: usize, now: Instant) {
+        let known = State::Known(now + KNOWN);
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(dimensions, known);
     }
 }
 
@@ -61,7 +65,7 @@ impl Shared {
             connection.ask(connection.client.batch_execute(&sql)).await
         };
         match made.await {
-            Ok(()) => self.indexes.made(dimensions),
+            Ok(()) => self.indexes.made(dimensions, Instant::now()),
             Err(error) => {
                 tracing::warn!(error = &error as &dyn std::error::Error, dimensions, "there is no index");
             }
@@ -114,9 +118,11 @@ mod tests {
         assert!(!indexes.begin(384, Instant::now()));
         tokio::time::advance(WAIT).await;
         assert!(indexes.begin(384, Instant::now()));
-        indexes.made(384);
+        indexes.made(384, Instant::now());
         tokio::time::advance(WAIT).await;
         assert!(!indexes.begin(384, Instant::now()));
+        tokio::time::advance(KNOWN).await;
+        assert!(indexes.begin(384, Instant::now()));
     }
 
     #[tokio::test(start_paused = true)]

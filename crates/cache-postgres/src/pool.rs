@@ -125,9 +125,9 @@ impl Keeper {
         let (client, driver) =
             timeout(within, server.connect(tls)).await.map_err(|_| "it takes too long")??;
         let mut driver = pin!(driver);
-        let ready = timeout(within, Connection::prepare(client, &self.config));
+        let ready = Connection::prepare(client, &self.config);
         let connection = tokio::select! {
-            ready = ready => Arc::new(ready.map_err(|_| "to prepare it takes too long")??),
+            ready = ready => Arc::new(ready?),
             end = &mut driver => return Err(ended(end)),
         };
         *was_connected = true;
@@ -138,6 +138,7 @@ impl Keeper {
         }
         tokio::select! {
             end = driver => Err(ended(end)),
+            () = connection.gone.notified() => Err("its tables, or what was prepared, are gone".into()),
             () = silence(&connection, self.config.timeout) => Err("it has not answered for too long".into()),
         }
     }
@@ -171,7 +172,7 @@ async fn silence(connection: &Connection, time: Duration) {
         ticks.tick().await;
         let answered = connection.answered();
         let is_silent = connection.unanswered() > 0 && before == Some(answered);
-        if is_silent && connection.ask(connection.client.simple_query("")).await.is_err() {
+        if is_silent && connection.ask_anyway(connection.client.simple_query("")).await.is_err() {
             return;
         }
         before = Some(connection.answered());

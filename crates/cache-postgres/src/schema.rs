@@ -10,15 +10,11 @@ use crate::statements::{LOCK, in_schema};
 const MIGRATIONS: [&str; 1] = [include_str!("schema/1.sql")];
 
 /// Brings the schema to the version that is known here. Three processes may start at once: one migrates, the others wait for
-/// it and find nothing to do.
+/// it and find nothing to do; those that wait for too long come again.
 pub(crate) async fn migrate(client: &Client, schema: &str) -> Result<(), Box<dyn Error + Send + Sync>> {
-    // Most times, this is all; and it may be a replica.
-    let current = version(client, schema).await?;
-    if current == MIGRATIONS.len() {
-        return Ok(());
-    }
     let sql = format!(
-        "BEGIN; SET LOCAL statement_timeout = 0; SELECT pg_advisory_xact_lock({LOCK});
+        "BEGIN; SELECT pg_advisory_xact_lock({LOCK}); SET LOCAL statement_timeout = 0;
+        SET LOCAL idle_in_transaction_session_timeout = '1min';
         DO $$ BEGIN
             IF to_regnamespace('{schema}') IS NULL THEN CREATE SCHEMA {schema}; END IF;
         END $$;
@@ -37,6 +33,23 @@ pub(crate) async fn migrate(client: &Client, schema: &str) -> Result<(), Box<dyn
     let number = MIGRATIONS.len();
     let sql = format!("DELETE FROM {schema}.version; INSERT INTO {schema}.version VALUES ({number}); COMMIT");
     Ok(client.batch_execute(&sql).await?)
+}
+
+/// Whether there is nothing to do. Most times there is not; and it may be a replica.
+pub(crate) async fn is_current(client: &Client, schema: &str) -> Result<bool, tokio_postgres::Error> {
+    Ok(version(client, schema).await? == MIGRATIONS.len())
+}
+
+/// Whether large partitions can be searched: the scans that go on until there are enough came with pgvector 0.8.
+pub(crate) async fn check_extension(client: &Client) -> Result<(), Box<dyn Error + Send + Sync>> {
+    let row = client.query_one("SELECT extversion FROM pg_extension WHERE extname = 'vector'", &[]).await?;
+    let version: &str = row.try_get(0)?;
+    let mut numbers = version.split('.').map(|number| number.parse::<u32>().unwrap_or_default());
+    let version_is = (numbers.next().unwrap_or_default(), numbers.next().unwrap_or_default());
+    if version_is < (0, 8) {
+        return Err(format!("pgvector is {version}, and has to be 0.8 or later").into());
+    }
+    Ok(())
 }
 
 /// Of a database that was never migrated, 0.

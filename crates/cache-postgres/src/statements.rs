@@ -70,9 +70,6 @@ pub(crate) fn in_schema(sql: &str, schema: &str) -> String {
     sql.replace("{schema}", schema)
 }
 
-/// So many are removed in one statement, so that each is short.
-pub(crate) const AT_ONCE: u64 = 1_000;
-
 const ALL: [&str; 15] = [
     GET,
     GET_ALL,
@@ -142,14 +139,16 @@ const FORGET: &str = "UPDATE {schema}.entry SET dimensions = NULL, embedding = N
 
 const REMOVE_ENTRY: &str = "DELETE FROM {schema}.entry WHERE key = $1 AND tenant = $2";
 
-/// Locked in one order, so that two that remove the same do not wait for each other.
+/// At most a thousand at once, so that each statement is short. Locked in one order, so that two that remove the same do not wait for each other. Found again by its key: what another has
+/// written meanwhile is where it was not when this began.
 macro_rules! remove {
     ($which:literal) => {
         concat!(
-            "DELETE FROM {schema}.entry WHERE ctid = ANY (ARRAY(
-                SELECT ctid FROM {schema}.entry WHERE ",
+            "DELETE FROM {schema}.entry AS gone USING (
+                SELECT key, partition FROM {schema}.entry WHERE ",
             $which,
-            " ORDER BY key, partition LIMIT 1000 FOR UPDATE))"
+            " ORDER BY key, partition LIMIT 1000 FOR UPDATE) AS found
+            WHERE gone.key = found.key AND gone.partition = found.partition"
         )
     };
 }

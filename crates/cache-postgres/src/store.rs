@@ -5,7 +5,7 @@ use dashpot_core::Tenant;
 use sha2::{Digest, Sha256};
 use tokio_postgres::types::ToSql;
 
-use crate::{Config, ConfigError, index::Indexes, pool::Pool, statements::AT_ONCE};
+use crate::{Config, ConfigError, index::Indexes, pool::Pool};
 
 /// Entries in PostgreSQL, found by key and by meaning. Clones are the same store: one is the cache's
 /// [`Store`], another its [`Index`](dashpot_cache::Index), a third its [`Leases`](dashpot_cache::Leases).
@@ -128,7 +128,8 @@ impl Store for PostgresStore {
             Removal::Tenant(tenant) => (&statements.remove_tenant, vec![hash(tenant, None)]),
         };
         let values: Vec<&(dyn ToSql + Sync)> = values.iter().map(|value| value as _).collect();
-        while connection.execute(statement, &values).await? >= AT_ONCE {}
+        // Fewer than there is room for need not be the last: another may have removed some of those that were found.
+        while connection.execute(statement, &values).await? > 0 {}
         Ok(())
     }
 }

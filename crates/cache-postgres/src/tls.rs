@@ -42,6 +42,8 @@ impl MakeTlsConnect<Socket> for Connect {
     type Error = rustls::pki_types::InvalidDnsNameError;
 
     fn make_tls_connect(&mut self, host: &str) -> Result<Begin, Self::Error> {
+        // A socket of the machine itself has no name, and no TLS either.
+        let host = if host.is_empty() { "localhost" } else { host };
         Ok(Begin { connector: self.0.clone(), host: ServerName::try_from(host)?.to_owned() })
     }
 }

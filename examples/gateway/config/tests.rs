@@ -48,6 +48,19 @@ fn variables_of_others_may_be_anything() {
 }
 
 #[test]
+fn a_password_is_in_no_reason() {
+    let url = "postgres://me:secret@db";
+    for text in
+        [format!("{MINIMAL}[cache]\nurl = \"{url}\"\n"), format!("{MINIMAL}[cache]\nstore = \"{url}\n")]
+    {
+        let reason = reason(&text, &[]);
+        assert!(reason.contains("line ") && !reason.contains("secret"), "{reason}");
+    }
+    let reason = reason(MINIMAL, &[("DASHPOT_GATEWAY_CACHE", url)]);
+    assert!(reason.contains("DASHPOT_GATEWAY_CACHE") && !reason.contains("secret"), "{reason}");
+}
+
+#[test]
 fn what_is_wrong_is_named_with_its_place() {
     assert!(reason("", &[]).contains("missing field `upstream`"));
     assert!(reason("lisen = 1", &[]).contains("line 1"));

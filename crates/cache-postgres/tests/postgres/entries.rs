@@ -1,6 +1,6 @@
 use dashpot_cache::{Entry, Removal, Store};
 
-use crate::support::{Fixture, entry, key, place, shared, tenant};
+use crate::support::{Fixture, entry, key, place, shared, tenant, until};
 
 #[tokio::test]
 async fn what_is_past_its_time_is_not_given_and_is_cleared_away_by_what_comes_after() {
@@ -45,6 +45,29 @@ async fn thousands_are_removed_by_tag_and_by_tenant_and_no_others() {
     store.remove(Removal::Tenant(tenant("other"))).await.unwrap();
     assert_eq!(fixture.number("SELECT count(*) FROM {}.entry").await, 1);
     store.remove(Removal::Entry(tenant("acme"), key(3))).await.unwrap();
+    assert_eq!(fixture.number("SELECT count(*) FROM {}.entry").await, 0);
+}
+
+#[tokio::test]
+async fn one_that_is_written_anew_during_a_removal_does_not_end_it() {
+    let fixture = Fixture::start().await;
+    let store = &fixture.store;
+    store.put(shared(entry(place(1, 1), None)), None).await.unwrap();
+    let copies = "INSERT INTO {}.entry SELECT sha256(i::text::bytea), partition, tenant, tags, expires, NULL, NULL, data
+        FROM {}.entry, generate_series(1, 2500) i";
+    fixture.execute(copies).await;
+    // As another gateway would write one of the first that are removed.
+    fixture.client.batch_execute("BEGIN").await.unwrap();
+    fixture.execute("UPDATE {}.entry SET data = data WHERE key = (SELECT min(key) FROM {}.entry)").await;
+    let removal = tokio::spawn({
+        let store = store.clone();
+        async move { store.remove(Removal::Tenant(tenant("acme"))).await }
+    });
+    let waiting =
+        "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%{}%'";
+    until("the removal waits for it", || async { fixture.number(waiting).await == 1 }).await;
+    fixture.client.batch_execute("COMMIT").await.unwrap();
+    removal.await.unwrap().unwrap();
     assert_eq!(fixture.number("SELECT count(*) FROM {}.entry").await, 0);
 }
 

@@ -4,7 +4,7 @@ use dashpot_cache::Store;
 use dashpot_cache_postgres::{Config, PostgresStore};
 use dashpot_testkit::servers::{Postgres, Proxy};
 
-use crate::support::{Fixture, client, entry, place, shared, soon};
+use crate::support::{Fixture, client, entry, place, shared, soon, until};
 
 #[tokio::test]
 async fn three_that_start_at_once_migrate_once() {
@@ -34,6 +34,24 @@ async fn a_schema_of_a_later_release_is_left_alone() {
     assert_eq!(fixture.number("SELECT count(*) FROM {}.version").await, 1);
     // Who was connected before goes on.
     fixture.store.get(place(1, 1)).await.unwrap();
+}
+
+#[tokio::test]
+async fn tables_that_somebody_drops_are_made_again() {
+    let fixture = Fixture::start().await;
+    let store = &fixture.store;
+    store.put(shared(entry(place(1, 1), None)), None).await.unwrap();
+    fixture.client.batch_execute(&format!("DROP SCHEMA {} CASCADE", fixture.schema)).await.unwrap();
+    until("there are tables again", || async {
+        store.put(shared(entry(place(1, 2), None)), None).await.is_ok_and(|kept| kept)
+    })
+    .await;
+    until("all connections know them", || async {
+        let all = (0..16).map(|number| store.get(place(1, 1 + number % 2)));
+        let all = futures_util::future::try_join_all(all).await;
+        all.is_ok_and(|all| all.chunks(2).all(|pair| pair[0].is_none() && pair[1].is_some()))
+    })
+    .await;
 }
 
 #[tokio::test]
