@@ -95,6 +95,11 @@ impl Connection {
         if self.unanswered() >= MOST_UNANSWERED {
             return Err((ErrorKind::Client, "too much waits for Redis").into());
         }
+        self.ask_anyway(command).await
+    }
+
+    /// The same, however much waits for an answer.
+    pub(crate) async fn ask_anyway(&self, command: &Cmd) -> RedisResult<Value> {
         let number = self.asked.fetch_add(1, Relaxed) + 1;
         let answer = timeout(self.timeout, self.line.send(command)).await;
         let answer =

@@ -149,7 +149,7 @@ async fn silence(connection: &Connection, time: Duration) {
         ticks.tick().await;
         let answered = connection.answered();
         let is_silent = connection.unanswered() > 0 && before == Some(answered);
-        if is_silent && connection.ask(&cmd("PING")).await.is_err() {
+        if is_silent && connection.ask_anyway(&cmd("PING")).await.is_err() {
             return;
         }
         before = Some(connection.answered());

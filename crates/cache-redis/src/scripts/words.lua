@@ -23,8 +23,8 @@ end
 -- Takes an entry out of the vector set that it is in.
 local function forget(base, name)
   local how = redis.pcall('HGET', base .. 'e' .. name, 'h')
-  if type(how) ~= 'string' then return end
-  local dimensions = string.match(how, '^%d+')
+  local dimensions = type(how) == 'string' and string.match(how, '^%d+')
+  if not dimensions then return end
   redis.pcall('VREM', base .. 'v' .. dimensions, name)
   redis.call('HDEL', base .. 'e' .. name, 'h', 'p', 'v' .. dimensions)
 end

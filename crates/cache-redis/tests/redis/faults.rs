@@ -136,6 +136,13 @@ async fn who_leaves_leaves_the_connection_as_it_was() {
         assert_eq!(found.unwrap().place(), wanted);
     }
     proxy.open();
+    // More than may wait: the last are told so.
+    for number in 0..5_000 {
+        let mut left = Box::pin(store.get(place(1, 1)));
+        assert!(futures_util::poll!(&mut left).is_pending() || number > 4_000);
+        drop(left);
+    }
+    is_back(&store).await;
     // The last one's answer is nobody's: it is asked for nothing, and answers.
     let mut left = Box::pin(store.get(place(1, 1)));
     assert!(futures_util::poll!(&mut left).is_pending());
