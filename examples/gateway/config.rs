@@ -238,14 +238,18 @@ fn put(table: &mut Table, key: &str, value: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// What is wrong, and where, but not the line itself, nor what a URL in the message has before its host: either may be a password.
+/// What is wrong, and where, but of the line itself only the key, and nothing that a URL in the message has before its host: all
+/// else may be a password.
 fn trimmed(error: toml::de::Error) -> String {
     let text = error.to_string();
-    let is_source = |line: &&str| {
-        line.trim_start_matches(|char: char| char.is_ascii_digit() || char == ' ').starts_with('|')
+    let source = |line: &str| {
+        let after = line.trim_start_matches(|char: char| char.is_ascii_digit() || char == ' ');
+        after.strip_prefix('|').map(str::to_owned)
     };
-    let lines: Vec<_> = text.trim_end().lines().filter(|line| !is_source(line)).collect();
-    let mut told = lines.join(": ");
+    let key =
+        text.lines().filter_map(source).find_map(|line| Some(line.split_once('=')?.0.trim().to_owned()));
+    let lines = text.trim_end().lines().filter(|line| source(line).is_none()).map(str::to_owned);
+    let mut told = lines.chain(key.map(|key| format!("in {key}"))).collect::<Vec<_>>().join(": ");
     let mut from = 0;
     while let Some(start) = told[from..].find("://").map(|at| from + at + 3) {
         let end = told[start..].find([' ', '"', '\'', '`']).map_or(told.len(), |len| start + len);

@@ -72,10 +72,23 @@ impl Connection {
             Ok(_) => Ok(true),
             Err(error) if error.code() == Some("NOPERM") => Ok(false),
             Err(error) if error.detail().is_some_and(|said| said.contains("unknown command")) => Ok(false),
+            // It says nothing of what it knows.
+            Err(error)
+                if ["LOADING", "MASTERDOWN", "CLUSTERDOWN", "BUSY", "TRYAGAIN"]
+                    .map(Some)
+                    .contains(&error.code()) =>
+            {
+                Err(error)
+            }
             // That there is no such index.
             Err(error) if matches!(error.kind(), ErrorKind::Server(_) | ErrorKind::Extension) => Ok(true),
             Err(error) => Err(error),
         }
+    }
+
+    /// Whether its client looks after each of many connections by itself.
+    pub(crate) fn is_cluster(&self) -> bool {
+        !matches!(self.line, Line::One(_))
     }
 
     /// How much it has to do.

@@ -86,7 +86,8 @@ async fn cluster(
 ) -> Result<(Line, Driver), Box<dyn Error + Send + Sync>> {
     let nodes = std::iter::once(&config.server).chain(others).cloned();
     let mut client = redis::cluster::ClusterClient::builder(nodes)
-        .connection_timeout(config.connect_timeout)
+        // All nodes that are named are waited for: one that is silent must leave time for the others.
+        .connection_timeout(config.connect_timeout / 4)
         .response_timeout(config.timeout)
         .retries(1);
     if config.uses_tls {

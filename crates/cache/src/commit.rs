@@ -3,7 +3,7 @@ use std::{sync::Arc, time::Duration};
 use dashpot_core::{Embedding, Tenant};
 use dashpot_wire::dialect::Dialect;
 use http::{HeaderMap, StatusCode, header};
-use tokio::{runtime::Handle, time::timeout};
+use tokio::runtime::Handle;
 
 use crate::{
     Entry, Keep, Key, Removal, Store, StoreError, answer,
@@ -134,12 +134,14 @@ impl<St: Store> Commit<St> {
             return;
         }
         let entry = Arc::new(entry);
-        if writes.ask(PATIENCE, store.put(entry.clone(), held.lease())).await != Some(true) {
+        let kept = writes.ask(PATIENCE, store.put(entry.clone(), held.lease())).await;
+        // Removed while it was on its way: it may be there, too, if the store has not said so.
+        if kept != Some(false) && removals.are_about(&entry, self.since) {
+            let removal = store.remove(Removal::Entry(entry.tenant.clone(), entry.key));
+            writes.ask(PATIENCE, removal).await;
             return;
         }
-        if removals.are_about(&entry, self.since) {
-            // Removed while it was on its way. What fails here has been said where it was asked for.
-            drop(timeout(PATIENCE, store.remove(Removal::Entry(entry.tenant.clone(), entry.key))).await);
+        if kept != Some(true) {
             return;
         }
         held.kept();

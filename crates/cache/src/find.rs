@@ -107,7 +107,8 @@ impl<St: Store> Shared<St> {
         }
         for Near { key, entry } in near {
             let Some(entry) = entry else {
-                similar.gone(partition, key).await;
+                // It is looked up again if this fails, and found to be gone again.
+                index.ask(search.left(), similar.gone(partition, key)).await;
                 continue;
             };
             let is_ours = entry.tenant == commit.tenant && entry.partition == partition;

@@ -31,6 +31,7 @@ pub(crate) struct Others {
     pub(crate) reads: Other,
     pub(crate) writes: Other,
     pub(crate) leases: Other,
+    pub(crate) held: Other,
     pub(crate) embedder: Other,
     pub(crate) index: Other,
     pub(crate) verifier: Other,
@@ -43,6 +44,7 @@ impl Default for Others {
             reads: Other::new("the cache's store, to be read"),
             writes: Other::new("the cache's store, to be written"),
             leases: Other::new("the cache's store, to be asked for a lease"),
+            held: Other::new("the cache's store, to be told of a lease that is held"),
             embedder: Other::new("the cache's embedder"),
             index: Other::new("the cache's index"),
             verifier: Other::new("the cache's verifier"),
@@ -54,8 +56,8 @@ impl Default for Others {
 impl Others {
     /// How often one of them was not asked, since it rests.
     pub(crate) fn unasked(&self) -> u64 {
-        let Self { reads, writes, leases, embedder, index, verifier, judge } = self;
-        [reads, writes, leases, embedder, index, verifier, judge]
+        let Self { reads, writes, leases, held, embedder, index, verifier, judge } = self;
+        [reads, writes, leases, held, embedder, index, verifier, judge]
             .map(|other| other.unasked.load(Relaxed))
             .iter()
             .sum()

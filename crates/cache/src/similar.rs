@@ -127,7 +127,7 @@ pub(crate) trait Tier: Send + Sync {
     fn kept<'a>(&'a self, entry: &'a Entry) -> BoxFuture<'a, Result<(), StoreError>>;
 
     /// An entry is not there any more.
-    fn gone(&self, partition: Key, key: Key) -> BoxFuture<'_, ()>;
+    fn gone(&self, partition: Key, key: Key) -> BoxFuture<'_, Result<(), StoreError>>;
 }
 
 impl<E, Ix> Tier for Similar<E, Ix>
@@ -205,11 +205,8 @@ where
         Box::pin(self.index.insert(entry))
     }
 
-    fn gone(&self, partition: Key, key: Key) -> BoxFuture<'_, ()> {
-        Box::pin(async move {
-            // It is looked up again if this fails, and found to be gone again.
-            drop(self.index.remove(partition, key).await);
-        })
+    fn gone(&self, partition: Key, key: Key) -> BoxFuture<'_, Result<(), StoreError>> {
+        Box::pin(self.index.remove(partition, key))
     }
 }
 

@@ -104,7 +104,7 @@ impl Counters {
 
     pub(crate) fn stats(&self) -> Stats {
         let read = |counter: &AtomicU64| counter.load(Relaxed);
-        let Others { reads, writes, leases, embedder, index, verifier, judge } = &self.others;
+        let Others { reads, writes, leases, held, embedder, index, verifier, judge } = &self.others;
         Stats {
             exact: read(&self.exact),
             similar: read(&self.similar),
@@ -117,7 +117,7 @@ impl Counters {
             awaited_in_vain: read(&self.awaited_in_vain),
             bypassed: read(&self.bypassed),
             stored: read(&self.stored),
-            store_failures: reads.failures() + writes.failures() + leases.failures(),
+            store_failures: reads.failures() + writes.failures() + leases.failures() + held.failures(),
             refused: self.refused.iter().map(read).sum(),
             similar_failures: embedder.failures() + index.failures() + read(&self.panics),
             verifier_failures: verifier.failures(),

@@ -208,11 +208,12 @@ async fn hold(
             Ok(outcome) => break outcome.unwrap_or(Released::NotKept(NOTHING)),
             // What fails is tried again; a lease that was lost is not.
             Err(_) => {
-                if others.leases.ask(TIME / 3, leases.renew(lease, TIME)).await == Some(false) {
+                // Short enough for another attempt before the lease ends.
+                if others.held.ask(TIME / 6, leases.renew(lease, TIME)).await == Some(false) {
                     return;
                 }
             }
         }
     };
-    others.leases.ask(PATIENCE, leases.release(lease, outcome)).await;
+    others.held.ask(PATIENCE, leases.release(lease, outcome)).await;
 }

@@ -1,7 +1,9 @@
 local base, name, token, ms = unpack(ARGV)
 local lease, state = base .. 'l' .. name, 0
 local holder = redis.call('GET', lease)
-if not holder then
+-- One that does not end, or is no token, is somebody else's. Our own is there if we are asked for the second time.
+if holder and (redis.call('PTTL', lease) < 0 or holder ~= '-' and #holder ~= 32) then holder = false end
+if not holder or holder == token then
   redis.call('SET', lease, token, 'PX', ms)
   state = 1
 elseif holder == '-' then

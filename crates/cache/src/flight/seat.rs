@@ -228,7 +228,7 @@ impl Flight {
     }
 }
 
-/// Who leaves need not hand over: whoever else waits is woken by the upstream too.
+/// Who leaves hands over: it may be the one that the upstream has woken, and whoever found it at work waits to be woken.
 impl Drop for Seat {
     fn drop(&mut self) {
         let mut record = self.flight.record();
@@ -239,6 +239,8 @@ impl Drop for Seat {
         // What panicked under its hands woke nobody.
         if self.flight.source.is_poisoned() {
             self.flight.waiters.wake_all();
+        } else {
+            self.flight.waiters.wake_one();
         }
         if goes_on
             && let Some(runtime) = &self.flight.finish

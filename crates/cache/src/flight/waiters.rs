@@ -27,6 +27,14 @@ impl Waiters {
         waiting.into_values().for_each(Waker::wake);
     }
 
+    /// Wakes any of them. If that one leaves in place of looking, it wakes another.
+    pub(super) fn wake_one(&self) {
+        let waiting = self.lock().pop_first();
+        if let Some((_, waker)) = waiting {
+            waker.wake();
+        }
+    }
+
     fn lock(&self) -> MutexGuard<'_, BTreeMap<u64, Waker>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -208,3 +208,33 @@ async fn an_index_that_fails_is_counted_and_takes_no_answer_along() {
     assert!(read(&cache, chat("Why?", false)).await.0.ends_with("exact"));
     assert_eq!(layer.handle().stats().similar_failures, 2, "once it was asked and once told");
 }
+
+/// An index that proposes what is not there, and is never done with forgetting it.
+struct Forgetful;
+
+impl Index for Forgetful {
+    async fn insert(&self, _: &Entry) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    async fn search(&self, _: Key, _: &[f32], _: usize) -> Result<Vec<Near>, StoreError> {
+        Ok((0..4).map(|number| Near::from(Key::from([number; 32]))).collect())
+    }
+
+    async fn remove(&self, _: Key, _: Key) -> Result<(), StoreError> {
+        std::future::pending().await
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_an_index_takes_to_forget_is_within_the_time_for_what_is_similar() {
+    let embedder = service_fn(async |texts: Vec<Arc<str>>| {
+        Ok::<_, std::convert::Infallible>(vec![Embedding::new(&[1.0]); texts.len()])
+    });
+    let model = Model::default().then(whole(&completion("0")));
+    let layer = layer().similar(Similar::new(embedder, "one", Forgetful));
+    let start = tokio::time::Instant::now();
+    assert_eq!(read(&cache(&layer, &model), chat("Why?", false)).await.0, "dashpot; fwd=miss");
+    let took = tokio::time::Instant::now() - start;
+    assert!(took < std::time::Duration::from_millis(300), "{took:?}");
+}
