@@ -4,13 +4,10 @@ local entry = base .. 'e' .. name
 if token ~= '' and redis.call('GET', base .. 'l' .. name) ~= token then return 0 end
 forget(base, name)
 redis.call('DEL', entry)
+clear(base, name)
 if ms <= 0 then return 1 end
--- An entry that ended by itself is still in the vector set.
-local function cleared(past)
-  if how ~= '' and redis.call('EXISTS', base .. 'e' .. past) == 0 then
-    redis.pcall('VREM', base .. 'v' .. string.match(how, '^%d+'), past)
-  end
-end
+-- An entry that ended by itself is still in its vector set.
+local function cleared(past) clear(base, past) end
 for i = 1, #owners, 16 do
   enlist(base .. 's' .. string.sub(owners, i, i + 15), name, ms, i == 1 and cleared)
 end

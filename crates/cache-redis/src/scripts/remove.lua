@@ -3,6 +3,7 @@ local base, owner, name = unpack(ARGV)
 local list = base .. 's' .. owner
 local names = name ~= '' and { name } or redis.call('ZRANGE', list, 0, 499)
 for _, name in ipairs(names) do
+  clear(base, name)
   local owners = redis.pcall('HGET', base .. 'e' .. name, 't')
   for i = 1, type(owners) == 'string' and #owners or 0, 16 do
     if string.sub(owners, i, i + 15) == owner then

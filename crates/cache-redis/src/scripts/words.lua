@@ -4,6 +4,7 @@
 --   l<key>    a lease: the token of who has it, or "-" for an answer that was not kept
 --   s<owner>  the keys of a tenant's entries, or of those with one of its tags, by the time of their end
 --   v<dimensions>  a vector set of keys
+--   d         the dimensions of which there are, or were, vector sets
 local function now()
   local time = redis.call('TIME')
   return time[1] * 1000 + math.floor(time[2] / 1000)
@@ -29,6 +30,14 @@ local function forget(base, name)
   redis.call('HDEL', base .. 'e' .. name, 'h', 'p', 'v' .. dimensions)
 end
 
+-- Takes the key of an entry that is not there any more out of whatever vector set it may still be in.
+local function clear(base, name)
+  if redis.call('EXISTS', base .. 'e' .. name) == 1 then return end
+  for _, dimensions in ipairs(redis.pcall('SMEMBERS', base .. 'd')) do
+    redis.pcall('VREM', base .. 'v' .. dimensions, name)
+  end
+end
+
 -- Puts an entry into what is searched, for as long as it is there; what went wrong.
 local function index(base, name, ms, how, vector, partition)
   local dimensions = string.match(how, '^%d+')
@@ -40,5 +49,9 @@ local function index(base, name, ms, how, vector, partition)
   local done = redis.pcall('VADD', set, 'FP32', vector, name)
   if type(done) == 'table' and done.err then return done end
   if redis.call('PTTL', set) < ms then redis.call('PEXPIRE', set, ms) end
+  local known = base .. 'd'
+  if type(redis.pcall('SADD', known, dimensions)) == 'number' and redis.call('PTTL', known) < ms then
+    redis.call('PEXPIRE', known, ms)
+  end
   redis.call('HSET', base .. 'e' .. name, 'h', how)
 end

@@ -1,4 +1,4 @@
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use dashpot_cache::{Entry, Index, Key, Removal, Store};
 use dashpot_cache_redis::RedisStore;
@@ -119,5 +119,28 @@ async fn in_a_large_partition_the_nearest_is_found() {
             right += usize::from(near(store, partition, vector.vector(), 4).await.contains(&nearest.key));
         }
         assert!(right >= 198, "{right} of 200 with {:?}", store.semantic());
+    }
+}
+
+#[tokio::test]
+async fn an_entry_that_ended_leaves_its_vector_set_with_whatever_is_put_or_removed_next() {
+    let fixture = Fixture::start().await;
+    let store = &fixture.store;
+    let set = format!("~{{{}}}:v2", key(1));
+    store.put(shared(entry(place(1, 9), Some(&[0.0, 1.0]))), None).await.unwrap();
+    for is_put in [true, false] {
+        for number in 0..3 {
+            let short = Entry { fresh_ms: 40, ..entry(place(1, number), Some(&[1.0, 0.0])) };
+            store.put(shared(short), None).await.unwrap();
+        }
+        tokio::time::sleep(Duration::from_millis(80)).await;
+        if is_put {
+            store.put(shared(entry(place(1, 10), None)), None).await.unwrap();
+        } else {
+            Store::remove(store, Removal::Tagged(tenant("acme"), "none".into())).await.unwrap();
+            assert_eq!(fixture.redis::<i64>(&["VCARD", &set]).await, 4, "it has nothing to do with them");
+            Store::remove(store, Removal::Tenant(tenant("acme"))).await.unwrap();
+        }
+        assert_eq!(fixture.redis::<i64>(&["VCARD", &set]).await, i64::from(is_put));
     }
 }
