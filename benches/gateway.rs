@@ -5,7 +5,7 @@
 //! `-- --rounds N` takes another number of rounds than two, and `-- --quick` takes less time and says little.
 //!
 //! The contestant has a core to itself, the last one; the simulated model server and the client share the first, or have two
-//! where there are more. All requests are another question each, so that to the cache each is a miss. It keeps the
+//! where there are more. No core ever sleeps. All requests are another question each, so that to the cache each is a miss. It keeps the
 //! whole answers and the longest streams; the others end at the limit of tokens, and are looked through for nothing.
 //! The contestants take turns, and each figure is the best of the rounds: what else the machine does can only make it worse.
 //!
@@ -86,6 +86,7 @@ async fn main() -> Result<(), String> {
     let _ = support::example("gateway");
     let cores = Cores::find()?;
     cores.client();
+    let _awake = cores::Awake::new(&cores)?;
     eprintln!("{cores}");
     let mut figures = vec![Figures::default(); bench.contestants.len()];
     for round in 1..=bench.rounds {

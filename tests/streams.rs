@@ -2,8 +2,10 @@
 
 mod support;
 
+use std::time::Duration;
+
 use bytes::Bytes;
-use dashpot_testkit::model_server::{Config, Distribution, ModelServer};
+use dashpot_testkit::model_server::{Config, Distribution, Exchange, ModelServer};
 use http::{Request, header};
 use http_body_util::{BodyExt, Full};
 use hyper_util::{
@@ -18,6 +20,9 @@ const STREAMS: usize = 2000;
 /// A connection of HTTP/2 carries 200 at once by hyper's default.
 const STREAMS_PER_HTTP2_CONNECTION: usize = 200;
 
+/// Longer than two thousand streams take to begin on the busiest machine.
+const PATIENCE: Duration = Duration::from_secs(120);
+
 #[tokio::test(flavor = "multi_thread")]
 async fn two_thousand_streams_at_once_arrive_whole_and_leave_nothing_behind() {
     // A client and a server in this process.
@@ -29,15 +34,16 @@ async fn two_thousand_streams_at_once_arrive_whole_and_leave_nothing_behind() {
 
 async fn streams(http2: bool) {
     let timed = Config {
-        // Long enough for the last stream to begin before the first one ends.
-        ttft_ms: Distribution::Constant(5000.0),
+        ttft_ms: Distribution::Constant(2000.0),
         gap_ms: Distribution::Constant(10.0),
         output_tokens: Distribution::Uniform { low: 10.0, high: 40.0 },
         ..Config::default()
     };
     // The same seed says the same, at once.
     let oracle = ModelServer::start(Config { time_scale: 0.0, ..timed.clone() }).expect("it starts");
-    let upstream = ModelServer::start(timed).expect("it starts");
+    // One is worked on for hours, and the others wait behind it until all are there: however long that takes.
+    let config = Config { concurrency: Some(1), ..timed };
+    let upstream = ModelServer::start(config).expect("it starts");
     let variables = [
         // One pool of connections, so that what it keeps is quickly told.
         ("DASHPOT_GATEWAY_UPSTREAM__HTTP2_CONNECTIONS", "1"),
@@ -51,6 +57,13 @@ async fn streams(http2: bool) {
     ask(&client(false), gateway.url(), STREAMS).await;
     let before = Held::by(&gateway);
 
+    upstream.set_time_scale(1000.0);
+    let (direct, url) = (client(false), upstream.url());
+    let first = tokio::spawn(async move { ask(&direct, &url, STREAMS).await });
+    let begun = |log: &[Exchange]| log.len() == 2 && log[1].head.is_some();
+    upstream.wait_for(begun, PATIENCE).await.expect("it begins");
+    upstream.set_time_scale(1.0);
+
     let per_client = if http2 { STREAMS_PER_HTTP2_CONNECTION } else { STREAMS };
     let clients: Vec<_> = (0..STREAMS / per_client).map(|_| client(http2)).collect();
     let mut answers = JoinSet::new();
@@ -59,6 +72,9 @@ async fn streams(http2: bool) {
         answers.spawn(async move { (number, ask(&client, &url, number).await) });
     }
     drop(clients);
+    let all = upstream.wait_for(|log| log.len() == STREAMS + 2, PATIENCE).await;
+    assert!(all.is_ok(), "{:?}", upstream.stats());
+    upstream.set_concurrency(STREAMS + 1);
     let direct = client(false);
     while let Some(answer) = answers.join_next().await {
         let (number, answer) = answer.expect("no task panics");
@@ -67,8 +83,9 @@ async fn streams(http2: bool) {
         assert_eq!(answer, expected, "stream {number}");
     }
     let stats = upstream.stats();
-    assert_eq!(stats.peak, STREAMS as u64, "not all streams were under way at once");
+    assert_eq!(stats.peak, STREAMS as u64 + 1, "not all streams were under way at once");
     assert_eq!((stats.served, stats.aborted, stats.faulted), (STREAMS as u64 + 1, 0, 0));
+    first.abort();
 
     // The gateway keeps some connections to the upstream for later; they go when the upstream does.
     upstream.shutdown().await;

@@ -1,6 +1,9 @@
 //! Who runs where.
 
-use std::fmt;
+use std::{
+    fmt,
+    process::{Child, Command, Stdio},
+};
 
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
@@ -45,6 +48,41 @@ impl Cores {
         let started = start();
         self.client();
         started
+    }
+}
+
+/// Keeps each core awake, until it is dropped, with something that runs only while nothing else is to.
+///
+/// A core that sleeps is woken by an interrupt, on a virtual machine by its host. That takes longer than most of what is
+/// measured here, and whether a core sleeps depends on how long a contestant lets it wait.
+#[derive(Debug)]
+pub(crate) struct Awake(Vec<Child>);
+
+impl Awake {
+    pub(crate) fn new(cores: &Cores) -> Result<Self, String> {
+        let mut each = vec![cores.client, cores.server, cores.contestant];
+        each.dedup();
+        // Without us it ends too.
+        let spin = format!("while kill -0 {}; do :; done", std::process::id());
+        let mut command = Command::new("chrt");
+        command.args(["--idle", "0", "sh", "-c", &spin]).stdin(Stdio::null()).stderr(Stdio::null());
+        let mut awake = Self(Vec::new());
+        for core in each {
+            let child = cores.at(core, || command.spawn());
+            let wrong = |error| format!("chrt, of util-linux, which keeps the cores awake: {error}");
+            awake.0.push(child.map_err(wrong)?);
+        }
+        Ok(awake)
+    }
+}
+
+impl Drop for Awake {
+    fn drop(&mut self) {
+        for child in &mut self.0 {
+            // An error means that it has ended already.
+            let _ = child.kill();
+            let _ = child.wait();
+        }
     }
 }
 

@@ -48,6 +48,11 @@ mod upstreams;
 mod warm;
 mod window;
 
+/// A request takes some two hundred small pieces of memory for a moment, which costs less with this one than with glibc's. It is
+/// built without huge pages: with them a stream takes a third more.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let config = match config_path().and_then(|path| Ok((load(&path)?, path))) {
         Ok(config) => config,

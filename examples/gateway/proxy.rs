@@ -14,7 +14,7 @@ use std::{
 use axum::body::Body;
 use http::{
     HeaderMap, HeaderName, Request, Response, StatusCode, Uri, Version, header,
-    uri::{Authority, PathAndQuery, Scheme},
+    uri::{Authority, Parts, PathAndQuery, Scheme},
 };
 use hyper_rustls::{ConfigBuilderExt, HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::{
@@ -32,10 +32,12 @@ use crate::{
 };
 
 /// Headers of one connection, not of the message (RFC 9110, section 7.6.1), beside those that `Connection` names.
-const HOP_BY_HOP: [HeaderName; 6] = [
+const HOP_BY_HOP: [HeaderName; 8] = [
     header::CONNECTION,
+    HeaderName::from_static("keep-alive"),
     header::PROXY_AUTHENTICATE,
     header::PROXY_AUTHORIZATION,
+    HeaderName::from_static("proxy-connection"),
     header::TE,
     header::TRANSFER_ENCODING,
     header::UPGRADE,
@@ -66,20 +68,23 @@ impl Proxy {
     pub(crate) fn new(upstream: &Upstream) -> Result<Self, String> {
         let (scheme, authority, path) = upstream.address()?;
         let https = connector(upstream, scheme == Scheme::HTTPS)?;
+        // Over HTTP/1.1 each request has a connection to itself, and one is best that was used just now.
+        let may_be_http2 = scheme == Scheme::HTTPS || upstream.http2_prior_knowledge;
+        let clients = if may_be_http2 { upstream.http2_connections } else { 1 };
         let client = || {
             Client::builder(TokioExecutor::new())
                 .http2_only(upstream.http2_prior_knowledge)
                 .timer(TokioTimer::new())
                 .pool_timer(TokioTimer::new())
                 .pool_idle_timeout(IDLE_TIMEOUT)
-                .pool_max_idle_per_host(upstream.max_idle_connections.div_ceil(upstream.http2_connections))
+                .pool_max_idle_per_host(upstream.max_idle_connections.div_ceil(clients))
                 .http1_max_buf_size(HTTP1_BUFFER)
                 .http2_keep_alive_interval(Duration::from_secs(30))
                 .http2_adaptive_window(true)
                 .build(https.clone())
         };
         Ok(Self {
-            clients: std::iter::repeat_with(client).take(upstream.http2_connections).collect(),
+            clients: std::iter::repeat_with(client).take(clients).collect(),
             turn: Arc::default(),
             base: Arc::new(Base { scheme, authority, path }),
         })
@@ -87,12 +92,15 @@ impl Proxy {
 
     /// The same request, addressed to the upstream.
     fn forward(&self, request: &mut Request<Body>) -> Result<(), http::Error> {
-        let path = request.uri().path_and_query().map_or("/", PathAndQuery::as_str);
-        *request.uri_mut() = Uri::builder()
-            .scheme(self.base.scheme.clone())
-            .authority(self.base.authority.clone())
-            .path_and_query(format!("{}{path}", self.base.path))
-            .build()?;
+        let path = match (request.uri().path_and_query(), &*self.base.path) {
+            (Some(path), "") => path.clone(),
+            (path, base) => format!("{base}{}", path.map_or("/", PathAndQuery::as_str)).try_into()?,
+        };
+        let mut parts = Parts::default();
+        parts.scheme = Some(self.base.scheme.clone());
+        parts.authority = Some(self.base.authority.clone());
+        parts.path_and_query = Some(path);
+        *request.uri_mut() = Uri::from_parts(parts)?;
         // The client sets `Host` from the address; the version is the connection's.
         request.headers_mut().remove(header::HOST);
         *request.version_mut() = Version::HTTP_11;
@@ -155,6 +163,9 @@ impl Service<Request<Body>> for Proxy {
 }
 
 fn remove_hop_by_hop(headers: &mut HeaderMap) {
+    if !headers.keys().any(|name| HOP_BY_HOP.contains(name)) {
+        return;
+    }
     // Whoever states both means the encoding (RFC 9112, section 6.3), and the length must not outlive it.
     if headers.contains_key(header::TRANSFER_ENCODING) {
         headers.remove(header::CONTENT_LENGTH);
@@ -169,8 +180,6 @@ fn remove_hop_by_hop(headers: &mut HeaderMap) {
     for name in named.iter().chain(&HOP_BY_HOP) {
         headers.remove(name);
     }
-    headers.remove("keep-alive");
-    headers.remove("proxy-connection");
 }
 
 /// Beside an answer of ours: no connection to the upstream could be opened, so that nothing of the request was sent.

@@ -19,13 +19,14 @@ pub(crate) enum AnyStore {
     Redis(RedisStore),
 }
 
-/// Does the same with each.
+/// Asks each the same. What a server is asked is kept in a box: it is some kilobytes, which each request would carry along,
+/// and copy from layer to layer, where the answers are in memory.
 macro_rules! each {
     ($store:expr, $inner:ident => $what:expr) => {
         match $store {
-            AnyStore::Memory($inner) => $what,
-            AnyStore::Postgres($inner) => $what,
-            AnyStore::Redis($inner) => $what,
+            AnyStore::Memory($inner) => $what.await,
+            AnyStore::Postgres($inner) => Box::pin($what).await,
+            AnyStore::Redis($inner) => Box::pin($what).await,
         }
     };
 }
@@ -58,22 +59,22 @@ impl AnyStore {
 
 impl Store for AnyStore {
     async fn get(&self, place: Place) -> Result<Option<Arc<Entry>>, StoreError> {
-        each!(self, store => store.get(place).await)
+        each!(self, store => store.get(place))
     }
 
     async fn get_all(&self, partition: Key, keys: &[Key]) -> Result<Vec<Option<Arc<Entry>>>, StoreError> {
-        each!(self, store => store.get_all(partition, keys).await)
+        each!(self, store => store.get_all(partition, keys))
     }
 
     async fn find(&self, tenant: &Tenant, key: Key) -> Result<Option<Arc<Entry>>, StoreError> {
-        each!(self, store => store.find(tenant, key).await)
+        each!(self, store => store.find(tenant, key))
     }
 
     async fn put(&self, entry: Arc<Entry>, lease: Option<Lease>) -> Result<bool, StoreError> {
-        each!(self, store => store.put(entry, lease).await)
+        each!(self, store => store.put(entry, lease))
     }
 
     async fn remove(&self, what: Removal) -> Result<(), StoreError> {
-        each!(self, store => store.remove(what).await)
+        each!(self, store => store.remove(what))
     }
 }
