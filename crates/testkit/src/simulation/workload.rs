@@ -42,6 +42,8 @@ pub enum Answers {
 pub struct Mix {
     /// How answers come.
     pub answers: Answers,
+    /// The share that comes whole all the same, with the number of its tokens.
+    pub whole: f64,
     /// Milliseconds of own work before the first token, beside the prompt.
     pub first_ms: Spread,
     /// Tokens of the prompt.
@@ -76,6 +78,7 @@ impl Mix {
     pub fn latency(mean_ms: f64, cv: f64) -> Self {
         Self {
             answers: Answers::Plain,
+            whole: 0.0,
             first_ms: Spread::new(mean_ms, cv),
             prompt: Spread::new(0.0, 0.0),
             prompt_ms: 0.0,
@@ -140,7 +143,8 @@ impl Mix {
                 urgent: urgent < self.urgent,
             },
             fate,
-            answers: self.answers,
+            // The same number says both, as no mix has both: one number more would change what all others draw.
+            answers: if urgent < 1.0 - self.whole { self.answers } else { Answers::Counted },
             leaves_after: (share < self.abandon.0).then(|| millis(moment * self.abandon.1)),
             patience: self.patience_ms.map(millis),
             retries: self.retries,

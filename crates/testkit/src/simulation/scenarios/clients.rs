@@ -39,6 +39,15 @@ fn brown_out(name: &'static str, about: &'static str, load: f64, slow: f64, leng
     Scenario { length_s: 60.0 + length_s, ..scenario }
 }
 
+/// The same for 15 s, in which one in ten fails at once; three in ten are no streams, and their clients wait for all of it.
+fn failing_brown_out() -> Scenario {
+    let name = "brown-out whole";
+    let about = "four times as slow for 15 s, three in ten whole, one in ten fails";
+    let mut scenario = with(brown_out(name, about, 0.45, 4.0, 15.0), |mix| mix.whole = 0.3);
+    scenario.phases[1].mix.failures = 0.1;
+    scenario
+}
+
 pub(super) fn scenarios() -> Vec<Scenario> {
     let up_and_down = usual("steps", "32 slots become 16, and 32 again", 1.5, 32.0)
         .then(30.0, |next| (next.slots, next.load) = (16.0, 3.0))
@@ -74,6 +83,7 @@ pub(super) fn scenarios() -> Vec<Scenario> {
         brown_out("brown-out", "four times as slow for 15 s, at 0.45 load", 0.45, 4.0, 15.0),
         brown_out("brown-out 60", "four times as slow for 60 s, at 0.45 load", 0.45, 4.0, 60.0),
         brown_out("brown-out 2", "twice as slow for 30 s, at 0.45 load", 0.45, 2.0, 30.0),
+        failing_brown_out(),
         Scenario { length_s: 7200.0, ..usual("soak", "16 slots for two hours", 1.5, 16.0) },
         batching("batching", "a model server in batches, with 503 at 32 waiting", 1.5),
         batching("prompts", "prompts become four times as long, at 0.7 load", 0.7)
