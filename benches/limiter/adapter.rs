@@ -52,10 +52,9 @@ impl<P: Policy> Controller for Simulated<P> {
     }
 
     fn completed(&mut self, now: Nanos, exchange: &Exchange, in_flight: u32) {
-        // A stream has shown at its first token what it had to show.
-        let event = match exchange.streamed {
-            true => Event::Departure,
-            false => self.sample(now, exchange, Signal::Latency { output_tokens: exchange.output_tokens }),
+        let event = match exchange.first_token {
+            Some(first) => Event::Streamed { rest: Duration::from_nanos(now - first) },
+            None => self.sample(now, exchange, Signal::Latency { output_tokens: exchange.output_tokens }),
         };
         self.observe(now, in_flight, 1, event);
     }

@@ -82,7 +82,7 @@ impl Policy for VectorArc {
         match observation.event {
             Event::Sample(sample) => self.current.add(sample.value.as_secs_f64()),
             Event::Overload => self.back_pressure = true,
-            Event::Left { .. } | Event::Departure => {}
+            Event::Left { .. } | Event::Streamed { .. } | Event::Departure => {}
         }
         let current = self.current.get();
         let Some(past) = self.past else {

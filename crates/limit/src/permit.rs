@@ -117,6 +117,10 @@ impl Permit {
                     let value = self.first.unwrap_or_else(|| now.saturating_duration_since(admitted));
                     self.sample(admitted, signal, value)
                 }
+                None if outcome == Outcome::Success => self.first.map_or(Event::Departure, |first| {
+                    let all = now.saturating_duration_since(admitted);
+                    Event::Streamed { rest: all.saturating_sub(first) }
+                }),
                 _ => Event::Departure,
             };
             self.limiter.try_report(now, event);

@@ -73,7 +73,7 @@ impl Policy for Aimd {
         let slow = match observation.event {
             Event::Overload => true,
             Event::Sample(sample) => sample.value > self.timeout,
-            Event::Left { .. } | Event::Departure => return,
+            Event::Left { .. } | Event::Streamed { .. } | Event::Departure => return,
         };
         if slow {
             // The cast rounds down, as the original does.

@@ -75,6 +75,11 @@ pub enum Event {
         /// From then until the client left.
         waited: Duration,
     },
+    /// A stream is complete, whose first content was told before: whoever had to wait for that is as fast as others after it.
+    Streamed {
+        /// From its first content to its end.
+        rest: Duration,
+    },
     /// An exchange is over that shows nothing, or has shown it before.
     Departure,
 }
@@ -147,7 +152,7 @@ pub enum Reason {
     Overload,
     /// Lowered for a moment, to measure the baseline again.
     Probe,
-    /// Raised again: lowering it did not shorten the wait, so the wait is the upstream's own time.
+    /// Raised again: the wait turned out to be the upstream's own time.
     Baseline,
 }
 

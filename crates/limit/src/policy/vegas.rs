@@ -116,7 +116,7 @@ impl Policy for Vegas {
         match observation.event {
             Event::Sample(sample) => self.sample(sample.value, sample.in_flight),
             Event::Overload => self.set(self.limit - self.log(), Reason::Overload),
-            Event::Left { .. } | Event::Departure => {}
+            Event::Left { .. } | Event::Streamed { .. } | Event::Departure => {}
         }
     }
 

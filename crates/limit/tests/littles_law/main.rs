@@ -7,4 +7,5 @@ mod hostile;
 mod nonsense;
 mod operators;
 mod reports;
+mod streams;
 mod world;

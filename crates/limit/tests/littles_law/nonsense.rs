@@ -56,7 +56,8 @@ proptest! {
                 0 => Event::Overload,
                 1 => Event::Departure,
                 2 => Event::Left { admitted, waited: value },
-                3 | 4 => sample(Signal::FirstToken),
+                3 => Event::Streamed { rest: value },
+                4 | 5 => sample(Signal::FirstToken),
                 _ => sample(Signal::Latency { output_tokens: length }),
             };
             for i in 0..repeat {

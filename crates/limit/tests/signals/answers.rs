@@ -10,7 +10,7 @@ use crate::{
     model::{Answer, Exchange, STEP, built, events, grpc, grpc_status, read, status, whole, words},
     recorder::{
         Told,
-        What::{Departure, FirstToken, Latency, Overload},
+        What::{Departure, FirstToken, Latency, Overload, Streamed},
     },
 };
 
@@ -37,8 +37,8 @@ async fn an_answer_that_came_whole_is_one_sample_of_the_latency() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_stream_is_one_sample_of_its_first_content_and_later_a_departure() {
-    let stream = |first, end| vec![(first, FirstToken(first), 1, 0), (end, Departure, 0, 1)];
+async fn a_stream_is_one_sample_of_its_first_content_and_tells_its_rest_at_the_end() {
+    let stream = |first, end| vec![(first, FirstToken(first), 1, 0), (end, Streamed(end - first), 0, 1)];
     let trailers = words(&["message", "message"]).wait(STEP).trailers(grpc_status(0));
     check([
         ("nobody reads it", events(words(&["ping", "content", "done"])), stream(100, 300)),

@@ -16,7 +16,7 @@ use crate::{
     model::{Exchange, STEP, events, status, whole, words},
     recorder::{
         Recorder, Told,
-        What::{Departure, FirstToken, Latency, Left, Overload},
+        What::{Departure, FirstToken, Latency, Left, Overload, Streamed},
     },
 };
 
@@ -24,14 +24,24 @@ use crate::{
 async fn a_slot_that_is_given_back_early_departs_with_the_next_report() {
     let stream = || events(words(&["", "content", "done"]));
     let cases: [(_, _, _, Vec<Told>); 7] = [
-        (ReleaseAt::End, "a stream", stream(), vec![(200, FirstToken(200), 1, 0), (300, Departure, 0, 1)]),
+        (
+            ReleaseAt::End,
+            "a stream",
+            stream(),
+            vec![(200, FirstToken(200), 1, 0), (300, Streamed(100), 0, 1)],
+        ),
         (
             ReleaseAt::FirstByte,
             "a stream",
             stream(),
-            vec![(200, FirstToken(200), 1, 0), (300, Departure, 0, 1)],
+            vec![(200, FirstToken(200), 1, 0), (300, Streamed(100), 0, 1)],
         ),
-        (ReleaseAt::Head, "a stream", stream(), vec![(200, FirstToken(200), 0, 1), (300, Departure, 0, 0)]),
+        (
+            ReleaseAt::Head,
+            "a stream",
+            stream(),
+            vec![(200, FirstToken(200), 0, 1), (300, Streamed(100), 0, 0)],
+        ),
         (ReleaseAt::FirstByte, "whole", whole(words(&["a", "b"])), vec![(200, Latency(100, None), 0, 1)]),
         (ReleaseAt::Head, "whole", whole(words(&["a", "b"])), vec![(200, Latency(100, None), 0, 1)]),
         (ReleaseAt::Head, "503", status(503), vec![(100, Overload, 0, 1)]),

@@ -36,6 +36,7 @@ pub(crate) enum What {
     Latency(u128, Option<u32>),
     Overload,
     Left(u128),
+    Streamed(u128),
     Departure,
 }
 
@@ -62,6 +63,7 @@ fn what(event: &Event) -> What {
         },
         Event::Overload => What::Overload,
         Event::Left { waited, .. } => What::Left(waited.as_millis()),
+        Event::Streamed { rest } => What::Streamed(rest.as_millis()),
         Event::Departure => What::Departure,
     }
 }

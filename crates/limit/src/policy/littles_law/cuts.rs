@@ -11,7 +11,7 @@ const CLEAR: f64 = 2.0;
 pub(super) struct Cuts {
     /// The limit at first, and what the window showed that led to the first decrease.
     pub(super) limit: f64,
-    first: Reading,
+    pub(super) first: Reading,
     /// Decreases in sequence that had no effect, and the limit after the last of them.
     futile: u32,
     judged: f64,

@@ -1,7 +1,7 @@
 use super::{
     Kind, LittlesLaw, Reason,
     cuts::{Cuts, Verdict},
-    growth::Growth,
+    growth::{self, Growth},
     reading::Reading,
     track::IDLE,
 };
@@ -92,7 +92,7 @@ impl LittlesLaw {
         let queue = reading.queue();
         self.queue = Some(queue.max(0.0));
         // Where the limit is far from being reached, lowering it shortens nothing.
-        if queue > long && (!reading.unused || reading.censored) {
+        if reading.is_too_long() && (!reading.unused || reading.censored) {
             self.cuts[kind as usize].get_or_insert(Cuts::new(limit, reading));
             let cut = (GAIN * (queue - short)).clamp(0.5, DEEPEST * limit.max(2.0));
             let (to, ceiling) = self.growth.retreat(limit, cut);
@@ -146,6 +146,28 @@ impl LittlesLaw {
             }
         }
         false
+    }
+
+    /// Takes decreases back as soon as what streams take after their first content explains the wait that led to them.
+    pub(super) fn undo_explained_cuts(&mut self) {
+        let at = Kind::FirstToken as usize;
+        let Some(Cuts { limit, first, .. }) = self.cuts[at].filter(|_| self.probes.running().is_none())
+        else {
+            return;
+        };
+        // By chance it is a little slower now than a moment ago, which takes nothing back.
+        let slower = self.first_token.slower(first.quartile, first.middle);
+        let slower = slower.filter(|baseline| *baseline > growth::FAST * first.baseline);
+        let is_explained = slower.is_some_and(|baseline| !Reading { baseline, ..first }.is_too_long());
+        if !is_explained || self.limit >= limit {
+            return;
+        }
+        self.cuts[at] = None;
+        self.raise(limit, Reason::Baseline);
+        self.growth = Growth::from(self.limit, self.limit);
+        // Settle -> Run: there is nothing left to take effect.
+        self.phase = Phase::Run;
+        self.open_windows();
     }
 
     fn maybe_probe(&mut self, reading: &Reading, binds: bool, in_flight: u32) {

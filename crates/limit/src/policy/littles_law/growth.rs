@@ -3,7 +3,7 @@
 const CURVE: f64 = 0.003;
 
 /// The factor of an increase at the start.
-const FAST: f64 = 1.5;
+pub(super) const FAST: f64 = 1.5;
 
 /// Below this share of the ceiling, so after more than one cut, growth is as fast as at the start.
 const FAR: f64 = 0.7;

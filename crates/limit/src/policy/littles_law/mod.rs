@@ -8,6 +8,7 @@ mod length;
 mod level;
 mod probe;
 mod reading;
+mod rests;
 mod throughput;
 mod track;
 mod window;
@@ -214,6 +215,11 @@ impl Policy for LittlesLaw {
     fn observe(&mut self, now: Instant, observation: &Observation) {
         // Reports of two threads may change places on their way.
         self.now = self.since_epoch(now).max(self.now);
+        // While a decrease takes effect, too: this is not judged by when the exchange was admitted.
+        if let Event::Streamed { rest } = observation.event {
+            self.first_token.add_rest(seconds(rest));
+            self.undo_explained_cuts();
+        }
         if self.is_settling(observation.in_flight) {
             return;
         }
@@ -229,7 +235,7 @@ impl Policy for LittlesLaw {
             }
             Event::Overload if self.excused >= 1.0 => return self.excused -= 1.0,
             Event::Overload => return self.overload(observation.in_flight),
-            Event::Departure => return,
+            Event::Streamed { .. } | Event::Departure => return,
         }
         let kind = match (self.first_token.is_ready(), self.latency.is_ready()) {
             (true, _) => Kind::FirstToken,

@@ -36,6 +36,11 @@ impl Reading {
         self.rate * (self.middle - self.baseline)
     }
 
+    /// Whether the limit is to be lowered for it.
+    pub(super) fn is_too_long(&self) -> bool {
+        self.queue() > self.bounds().1
+    }
+
     /// A shorter queue is none, and a longer one than the second is too long.
     ///
     /// Some have to wait, or else servers idle between one exchange and the next: about the square root of those served,

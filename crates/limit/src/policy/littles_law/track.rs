@@ -3,6 +3,7 @@ use super::{
     length::Length,
     level::{self, Level},
     reading::{Reading, SURE},
+    rests::Rests,
     window::{Summary, Window},
 };
 
@@ -57,6 +58,8 @@ pub(super) struct Track {
     left: u32,
     length: Length,
     baseline: Option<Level>,
+    /// Of streams, so only where first tokens are the signal.
+    rests: Rests,
     /// An operator has set the baseline, so it does not move.
     pinned: bool,
     /// The deviation that belongs to the baseline.
@@ -81,6 +84,7 @@ impl Track {
             left: 0,
             length: Length::default(),
             baseline: None,
+            rests: Rests::new(),
             pinned: false,
             deviation: None,
             variation: None,
@@ -125,6 +129,11 @@ impl Track {
             self.add(now, admitted, waited, None, in_flight);
             self.left = self.left.saturating_add(1);
         }
+    }
+
+    /// A stream took so long after its first content.
+    pub(super) fn add_rest(&mut self, rest: f64) {
+        self.rests.add(rest);
     }
 
     /// The shortest time that the window stays open while there are many samples.
@@ -187,6 +196,11 @@ impl Track {
             baseline.mean = level.mean.map(|mean| (mean - wait).max(baseline.quartile));
         }
         let baseline = baseline.of(quartile);
+        let slower = self.slower(quartile, middle);
+        if slower.is_none() {
+            // What changes little by little, or without a wait, is longer answers, or more in flight.
+            self.rests.follow(FALL);
+        }
         if middle + SURE * error < baseline {
             self.move_baseline(level, FALL);
         } else if unused && !censored {
@@ -208,7 +222,7 @@ impl Track {
             middle,
             error,
             calm_error,
-            baseline: self.baseline.map_or(middle, |baseline| baseline.of(quartile)),
+            baseline: slower.or(self.baseline.map(|baseline| baseline.of(quartile))).unwrap_or(middle),
             // Streams may be so long that none of them has left yet; then those that start stand for them.
             rate: rate.unwrap_or_else(|| samples / age.max(SHORTEST)),
             count: count.max(1.0),
@@ -219,6 +233,12 @@ impl Track {
         };
         self.close_lengths();
         reading
+    }
+
+    /// How much of a time is no wait, if the upstream is surely slower than when the baseline was learned.
+    pub(super) fn slower(&self, quartile: bool, time: f64) -> Option<f64> {
+        let baseline = self.baseline.filter(|_| !self.pinned)?.of(quartile);
+        self.rests.scale(baseline).filter(|_| time > baseline).map(|slower| slower.min(time))
     }
 
     /// Whether the first windows have seen the shorter exchanges only: by Little's law, many more are in flight than these
@@ -242,6 +262,7 @@ impl Track {
     pub(super) fn move_baseline(&mut self, to: Level, share: f64) {
         if let Some(baseline) = self.baseline.as_mut().filter(|_| !self.pinned) {
             *baseline = baseline.towards(to, share);
+            self.rests.follow(share);
         }
     }
 

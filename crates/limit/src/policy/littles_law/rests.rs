@@ -1,0 +1,122 @@
+use super::growth;
+
+/// With fewer, chance decides; with more, it takes longer until most of them are of a time after a change.
+const LATEST: usize = 32;
+
+/// How long streams take after their first content, and how long they usually do.
+///
+/// Whoever waits for a slot waits for the first content, and then is as fast as ever. A slower upstream is slower in
+/// both. Lower quartiles are compared, as the longest answers differ most.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Rests {
+    latest: [f64; LATEST],
+    count: usize,
+    /// The quartile that belongs to the baseline.
+    usual: Option<f64>,
+}
+
+impl Rests {
+    pub(super) fn new() -> Self {
+        Self { latest: [0.0; LATEST], count: 0, usual: None }
+    }
+
+    pub(super) fn add(&mut self, rest: f64) {
+        self.latest[self.count % LATEST] = rest;
+        self.count += 1;
+    }
+
+    /// A baseline, by as much longer as streams take longer than usual; `None` unless they surely do.
+    ///
+    /// The limit grows by half at once. Where all that are in flight share what there is, that makes each of them slower by
+    /// as much, so it takes more than that. And a rest of no length tells nothing: none explains more than it grew by.
+    pub(super) fn scale(&self, baseline: f64) -> Option<f64> {
+        let (usual, [low, recent, high]) = (self.usual?, self.quartile()?);
+        // By two standard errors of the quartile: `high` and `low` are one from it.
+        let is_sure = recent * low > usual * high && recent > growth::FAST * usual;
+        is_sure.then(|| (baseline * recent / usual).min(baseline + recent - usual))
+    }
+
+    /// Moves what is usual by a share of the way.
+    pub(super) fn follow(&mut self, share: f64) {
+        let Some([_, recent, _]) = self.quartile() else { return };
+        let usual = self.usual.get_or_insert(recent);
+        *usual += share * (recent - *usual);
+    }
+
+    /// The lower quartile, between the order statistics one standard deviation of the rank around it.
+    fn quartile(&self) -> Option<[f64; 3]> {
+        const AT: usize = LATEST / 4;
+        if self.count < LATEST {
+            return None;
+        }
+        let mut sorted = self.latest;
+        sorted.sort_unstable_by(f64::total_cmp);
+        Some([sorted[AT - 3], (sorted[AT - 1] + sorted[AT]) / 2.0, sorted[AT + 2]])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Answers of 20 to 80 tokens, 10 ms each, by a factor.
+    fn add(rests: &mut Rests, count: u32, slower: f64) {
+        for i in 0..count {
+            rests.add(slower * (0.2 + 0.6 * (f64::from(i) * 0.618_033_988_75).fract()));
+        }
+    }
+
+    fn usual() -> Rests {
+        let mut rests = Rests::new();
+        add(&mut rests, 100, 1.0);
+        rests.follow(1.0);
+        rests
+    }
+
+    #[test]
+    fn an_upstream_that_becomes_slower_shows_within_32_answers_and_as_soon_that_it_is_over() {
+        let mut rests = usual();
+        assert_eq!(rests.scale(0.1), None);
+        add(&mut rests, 32, 4.0);
+        assert!((rests.scale(0.1).unwrap() - 0.4).abs() < 0.05, "{rests:?}");
+        add(&mut rests, 32, 1.0);
+        assert_eq!(rests.scale(0.1), None);
+    }
+
+    #[test]
+    fn what_changes_little_by_little_is_no_slower_upstream() {
+        let mut rests = usual();
+        for step in 1..=20 {
+            add(&mut rests, 32, 1.0 + 0.1 * f64::from(step));
+            assert_eq!(rests.scale(0.1), None, "step {step}");
+            rests.follow(0.5);
+        }
+    }
+
+    #[test]
+    fn longer_answers_among_others_are_no_slower_upstream() {
+        let mut rests = usual();
+        for _ in 0..16 {
+            add(&mut rests, 1, 30.0);
+            add(&mut rests, 1, 1.0);
+        }
+        assert_eq!(rests.scale(0.1), None);
+    }
+
+    #[test]
+    fn a_baseline_that_moves_takes_with_it_what_is_usual() {
+        let mut rests = usual();
+        add(&mut rests, 32, 4.0);
+        rests.follow(1.0);
+        assert_eq!(rests.scale(0.1), None);
+    }
+
+    #[test]
+    fn streams_that_come_all_at_once_explain_no_wait() {
+        let mut rests = Rests::new();
+        add(&mut rests, 32, 1e-5);
+        rests.follow(1.0);
+        add(&mut rests, 32, 1e-4);
+        assert!(rests.scale(0.1).unwrap() < 0.1001);
+    }
+}
