@@ -25,13 +25,17 @@ pub(crate) fn layer(
     before: Option<(&Config, &CacheLayer<AnyStore>)>,
 ) -> Result<Option<CacheLayer<AnyStore>>, String> {
     let (upstream, config) = (&config.upstream, &config.cache);
-    let before = before.filter(|(old, _)| old.cache.keeps_what_there_is(config) && old.upstream == *upstream);
+    let as_before = |old: &Config| old.cache.keeps_what_there_is(config) && old.upstream == *upstream;
     let shares = config.share_without_credential;
     let layer = match before {
-        Some((_, layer)) => layer.clone(),
-        None => {
+        Some((old, layer)) if as_before(old) => layer.clone(),
+        _ => {
             let Some(store) = AnyStore::new(config)? else { return Ok(None) };
             let layer = CacheLayer::new(store.clone(), move |head| tenant(&head.headers, shares));
+            let layer = match before {
+                Some((_, old)) => layer.in_place_of(old),
+                None => layer,
+            };
             let layer = if config.finish_alone { layer.finish_alone() } else { layer };
             let similar = &config.similar;
             match store {

@@ -114,21 +114,21 @@ impl<St> CacheLayer<St> {
     /// not all end in another.
     #[must_use]
     pub fn ttl(self, ttl: Duration) -> Self {
-        self.with(|rules| rules.fresh = ttl)
+        self.ruled(|rules| rules.fresh = ttl)
     }
 
     /// For how long after that it is still given away, while the upstream is asked for another one (RFC 5861). Default: not
     /// at all.
     #[must_use]
     pub fn stale_while_revalidate(self, time: Duration) -> Self {
-        self.with(|rules| rules.while_revalidate = time)
+        self.ruled(|rules| rules.while_revalidate = time)
     }
 
     /// For how long after that it is still given away when the upstream fails: an error of the call, or a status of 500 and
     /// above (RFC 5861). Default: not at all.
     #[must_use]
     pub fn stale_if_error(self, time: Duration) -> Self {
-        self.with(|rules| rules.if_error = time)
+        self.ruled(|rules| rules.if_error = time)
     }
 
     /// Requests with a higher `temperature` ask for variety, and pass by; as those do that want several answers at once (`n`).
@@ -139,13 +139,13 @@ impl<St> CacheLayer<St> {
     #[must_use]
     pub fn max_temperature(self, temperature: f64) -> Self {
         assert!(!temperature.is_nan(), "a temperature is a number");
-        self.with(|rules| rules.max_temperature = temperature)
+        self.ruled(|rules| rules.max_temperature = temperature)
     }
 
     /// Which answers are kept beside those that ended by themselves. Default: none.
     #[must_use]
     pub fn keep(self, keep: Keep) -> Self {
-        self.with(|rules| rules.keep = keep)
+        self.ruled(|rules| rules.keep = keep)
     }
 
     /// Answers questions of the last user's too that were asked in other words, everything else in the request being the
@@ -158,8 +158,7 @@ impl<St> CacheLayer<St> {
         E::Error: Into<BoxError>,
         Ix: Index,
     {
-        let leases = self.shared.leases.clone();
-        self.made_of(Some(Arc::new(similar)), leases, self.shared.rules.clone())
+        self.with(|shared| shared.similar = Some(Arc::new(similar)))
     }
 
     /// Makes equal questions at the same time one call in all processes that share the store, whose leases these are: one clone
@@ -172,88 +171,100 @@ impl<St> CacheLayer<St> {
     /// waits looks again after 10 ms, and then less and less often, at last every 100 ms.
     #[must_use]
     pub fn leases(self, leases: impl Leases) -> Self {
-        let similar = self.shared.similar.clone();
-        self.made_of(similar, Some(Arc::new(leases)), self.shared.rules.clone())
+        self.with(|shared| shared.leases = Some(Arc::new(leases)))
     }
 
     /// How long a request waits for the answer of another process, but at most half of what is left of its
     /// [`Deadline`](dashpot_core::Deadline); then it makes a call of its own. Default: 30 s.
     #[must_use]
     pub fn lease_wait(self, time: Duration) -> Self {
-        self.with(|rules| rules.lease_wait = time)
+        self.ruled(|rules| rules.lease_wait = time)
     }
 
     /// The same for requests that want a stream. With zero they have nothing to do with leases, and their first token as soon
     /// as if there were no other process. Default: 30 s.
     #[must_use]
     pub fn stream_lease_wait(self, time: Duration) -> Self {
-        self.with(|rules| rules.stream_lease_wait = time)
+        self.ruled(|rules| rules.stream_lease_wait = time)
     }
 
     /// How long a request waits for the embedder, the index and the verifier, and the store with them; what is not found by
     /// then is a miss. Default: 200 ms.
     #[must_use]
     pub fn similar_budget(self, time: Duration) -> Self {
-        self.with(|rules| rules.similar_budget = time)
+        self.ruled(|rules| rules.similar_budget = time)
     }
 
     /// Longer requests pass by. Default: 1 MiB.
     #[must_use]
     pub fn max_request_bytes(self, bytes: usize) -> Self {
-        self.with(|rules| rules.max_request_bytes = bytes)
+        self.ruled(|rules| rules.max_request_bytes = bytes)
     }
 
     /// Longer answers are not kept. While others listen to a call too, so much of its answer is held for the slowest of them;
     /// one that is further behind is cut off. Default: 1 MiB.
     #[must_use]
     pub fn max_answer_bytes(self, bytes: usize) -> Self {
-        self.with(|rules| rules.max_answer_bytes = bytes)
+        self.ruled(|rules| rules.max_answer_bytes = bytes)
     }
 
     /// How long a request waits for the store; what is not found by then is a miss. Default: 50 ms.
     #[must_use]
     pub fn budget(self, time: Duration) -> Self {
-        self.with(|rules| rules.budget = time)
+        self.ruled(|rules| rules.budget = time)
     }
 
     /// The time between two events of a kept answer that is given as a stream, whose text comes in words then, as if it were
     /// written. Default: none, all of it comes at once.
     #[must_use]
     pub fn pace(self, gap: Duration) -> Self {
-        self.with(|rules| rules.pace = (!gap.is_zero()).then_some(gap))
+        self.ruled(|rules| rules.pace = (!gap.is_zero()).then_some(gap))
     }
 
     /// Lets the upstream finish an answer that nobody listens to any more, so that it is there for the next. Default: it is
     /// let go. After ten minutes it is let go in any case.
     #[must_use]
     pub fn finish_alone(self) -> Self {
-        self.with(|rules| rules.finish = true)
+        self.ruled(|rules| rules.finish = true)
     }
 
     /// The words by which an answer to a request can be removed together with others.
     #[must_use]
     pub fn tags(self, tags: impl Fn(&Parts) -> Vec<Arc<str>> + Send + Sync + 'static) -> Self {
-        self.with(|rules| rules.tags = Arc::new(tags))
+        self.ruled(|rules| rules.tags = Arc::new(tags))
     }
 
-    fn with(self, change: impl FnOnce(&mut Rules)) -> Self {
-        let mut rules = self.shared.rules.clone();
-        change(&mut rules);
-        let (similar, leases) = (self.shared.similar.clone(), self.shared.leases.clone());
-        self.made_of(similar, leases, rules)
+    /// Takes the place of another layer before the same store, whose calls may still be under way: what is removed by a
+    /// handle of either, no call of the other brings back. Default: only its own calls are known.
+    #[must_use]
+    pub fn in_place_of<Other>(self, other: &CacheLayer<Other>) -> Self {
+        self.with(|shared| shared.removals = other.shared.removals.clone())
     }
 
-    fn made_of(
-        &self,
-        similar: Option<Arc<dyn Tier>>,
-        leases: Option<Arc<dyn AnyLeases>>,
-        rules: Rules,
-    ) -> Self {
-        let Shared { store, counters, flights, removals, keeping, .. } = &*self.shared;
-        let (store, counters, flights) = (store.clone(), counters.clone(), flights.clone());
-        let (removals, keeping) = (removals.clone(), keeping.clone());
-        let shared = Shared { store, counters, flights, removals, similar, leases, keeping, rules };
+    fn ruled(self, change: impl FnOnce(&mut Rules)) -> Self {
+        self.with(|shared| change(&mut shared.rules))
+    }
+
+    fn with(self, change: impl FnOnce(&mut Shared<St>)) -> Self {
+        let mut shared = (*self.shared).clone();
+        change(&mut shared);
         Self { shared: Arc::new(shared) }
+    }
+}
+
+/// The same store, counts and calls.
+impl<St> Clone for Shared<St> {
+    fn clone(&self) -> Self {
+        Self {
+            store: self.store.clone(),
+            counters: self.counters.clone(),
+            flights: self.flights.clone(),
+            removals: self.removals.clone(),
+            similar: self.similar.clone(),
+            leases: self.leases.clone(),
+            keeping: self.keeping.clone(),
+            rules: self.rules.clone(),
+        }
     }
 }
 

@@ -66,6 +66,25 @@ async fn who_asks_after_a_removal_does_not_join_a_call_that_began_before() {
     assert!(read(&cache, chat("Why?", false)).await.1.contains("after"));
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_call_of_a_layer_that_was_replaced_keeps_nothing_that_was_removed_since() {
+    for knows in [false, true] {
+        let model =
+            Model::default().after(SECOND, whole(&completion("before"))).then(whole(&completion("after")));
+        let store = MemoryStore::new(1 << 20);
+        let new = || CacheLayer::new(store.clone(), |_| Some(acme()));
+        let before = new();
+        let after = if knows { new().in_place_of(&before) } else { new() };
+        let (old, new) = (cache(&before, &model), cache(&after, &model));
+        let asking = tokio::spawn(async move { read(&old, chat("Why?", false)).await });
+        sleep(SECOND / 2).await;
+        after.handle().remove(Removal::Tenant(acme())).await.unwrap();
+        assert!(asking.await.unwrap().1.contains("before"));
+        settle().await;
+        assert_eq!(read(&new, chat("Why?", false)).await.1.contains("before"), !knows);
+    }
+}
+
 /// A store into which nothing comes before a second has passed.
 #[derive(Debug)]
 struct Slow(MemoryStore);
