@@ -57,6 +57,8 @@ enum Got {
     Answer,
     /// The upstream's failure, in whatever form.
     Failure,
+    /// Nothing, for as long as it waits.
+    Silence,
     /// The breaker's word.
     Refusal,
 }
@@ -67,7 +69,7 @@ async fn ask(client: &Http, gateway: &Gateway) -> Got {
 
 async fn ask_as(client: &Http, gateway: &Gateway, credential: &str) -> Got {
     let Ok(answer) = timeout(GIVES_UP, send(client, gateway.url(), credential)).await else {
-        return Got::Failure;
+        return Got::Silence;
     };
     let status = answer.status();
     let hint = answer.headers().contains_key("retry-after-ms");
@@ -153,10 +155,16 @@ async fn it_opens_on_every_fault_keeps_away_and_comes_back() {
         }
 
         upstream.set_faults(vec![FaultRule::rate(fault, 1.0)]);
-        let (began, mut failures) = (Instant::now(), 0);
-        while ask(&client, &gateway).await != Got::Refusal {
-            failures += 1;
-            assert!(failures < 50, "{fault}: it does not open");
+        let (began, mut failures, mut doubtful) = (Instant::now(), 0, 0);
+        loop {
+            match ask(&client, &gateway).await {
+                Got::Refusal => break,
+                // On a busy machine one may be tired of waiting for an answer that is to break off later. Whether the
+                // breaker has waited long enough by then to take it for a failure, nobody can tell from here.
+                Got::Silence if fault != slow => doubtful += 1,
+                _ => failures += 1,
+            }
+            assert!(failures + doubtful < 50, "{fault}: it does not open");
         }
         let opened = since(began);
         // Five in a row; or, where answers had begun and broke off, half of all that there were.
@@ -164,7 +172,8 @@ async fn it_opens_on_every_fault_keeps_away_and_comes_back() {
             fault,
             Fault::StreamError { .. } | Fault::Truncate { .. } | Fault::Reset { .. } | Fault::Stall { .. }
         );
-        assert_eq!(failures, if is_in_midst { 10 } else { 5 }, "{fault}");
+        let needed = if is_in_midst { 10 } else { 5 };
+        assert!(failures <= needed && needed <= failures + doubtful, "{fault}: {failures} and {doubtful}");
 
         // It is open for 150 ms at least, and then one probe after the other fails.
         let (received, mut asked, mut wrong) = (upstream.stats().received, 0, 0);
