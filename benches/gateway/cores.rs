@@ -3,6 +3,8 @@
 use std::{
     fmt,
     process::{Child, Command, Stdio},
+    thread,
+    time::Duration,
 };
 
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
@@ -72,7 +74,12 @@ impl Awake {
             let wrong = |error| format!("chrt, of util-linux, which keeps the cores awake: {error}");
             awake.0.push(child.map_err(wrong)?);
         }
-        Ok(awake)
+        // Who may not run so, or finds no shell, ends at once.
+        thread::sleep(Duration::from_millis(100));
+        match awake.0.iter_mut().find_map(|child| child.try_wait().ok().flatten()) {
+            Some(status) => Err(format!("the cores cannot be kept awake: chrt --idle 0 sh: {status}")),
+            None => Ok(awake),
+        }
     }
 }
 

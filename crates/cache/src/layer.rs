@@ -235,7 +235,8 @@ impl<St> CacheLayer<St> {
     }
 
     /// Takes the place of another layer before the same store, whose calls may still be under way: what is removed by a
-    /// handle of either, no call of the other brings back. Default: only its own calls are known.
+    /// handle of either, no call of the other brings back. Only for what is made of this layer from now on; and who asks the
+    /// other after a removal may still join a call of it from before. Default: only its own calls are known.
     #[must_use]
     pub fn in_place_of<Other>(self, other: &CacheLayer<Other>) -> Self {
         self.with(|shared| shared.removals = other.shared.removals.clone())

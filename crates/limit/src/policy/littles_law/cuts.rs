@@ -91,6 +91,7 @@ mod tests {
             error: 0.002,
             calm_error: 0.002,
             baseline: 0.1,
+            explained: false,
             rate,
             count: 100.0,
             age: 1.0,

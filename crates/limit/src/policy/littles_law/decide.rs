@@ -79,7 +79,11 @@ impl LittlesLaw {
         self.discard_windows();
 
         if let Some(probe) = self.probes.take() {
-            self.track_mut(kind).move_baseline(reading.level, probe.share(&reading));
+            if reading.explained && probe.shortened(&reading) {
+                self.track_mut(kind).explains_nothing();
+            } else {
+                self.track_mut(kind).move_baseline(reading.level, probe.share(&reading));
+            }
             self.probes.plan(self.now, &probe, &reading);
             self.cuts = [None; 2];
             return self.raise(probe.limit, Reason::Baseline);
@@ -159,9 +163,11 @@ impl LittlesLaw {
         let slower = self.first_token.slower(first.quartile, first.middle);
         let slower = slower.filter(|baseline| *baseline > growth::FAST * first.baseline);
         let is_explained = slower.is_some_and(|baseline| !Reading { baseline, ..first }.is_too_long());
-        if !is_explained || self.limit >= limit {
+        // Later windows may have shown that nobody waits any more, whatever the wait was.
+        if !is_explained || self.limit >= limit || self.reason != Reason::Queue {
             return;
         }
+        self.probes.hasten(self.now, &first);
         self.cuts[at] = None;
         self.raise(limit, Reason::Baseline);
         self.growth = Growth::from(self.limit, self.limit);

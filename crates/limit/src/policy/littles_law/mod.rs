@@ -217,7 +217,7 @@ impl Policy for LittlesLaw {
         self.now = self.since_epoch(now).max(self.now);
         // While a decrease takes effect, too: this is not judged by when the exchange was admitted.
         if let Event::Streamed { rest } = observation.event {
-            self.first_token.add_rest(seconds(rest));
+            self.first_token.add_rest(seconds(rest), observation.in_flight);
             self.undo_explained_cuts();
         }
         if self.is_settling(observation.in_flight) {

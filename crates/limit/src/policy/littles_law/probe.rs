@@ -68,6 +68,12 @@ impl Probes {
         self.next = self.next.map(|next| next.max(now + USUAL / 2.0));
     }
 
+    /// Something was concluded from a reading without having been tried: it is to be, soon.
+    pub(super) fn hasten(&mut self, now: f64, reading: &Reading) {
+        let soon = now + (4.0 * reading.age).max(SOON);
+        self.next = self.next.map(|next| next.min(soon));
+    }
+
     /// Plans the next one.
     pub(super) fn plan(&mut self, now: f64, probe: &Probe, reading: &Reading) {
         let duration = now - probe.started;
@@ -91,6 +97,15 @@ impl Probes {
 }
 
 impl Probe {
+    /// Whether the time fell with the limit, so that it was no slower upstream that made it longer.
+    pub(super) fn shortened(&self, reading: &Reading) -> bool {
+        let before = self.before.level.of(reading.quartile);
+        let half = (1.0 + LOWERED) / 2.0;
+        reading.kind == self.before.kind
+            && !reading.censored
+            && reading.middle + reading.error < half * before
+    }
+
     /// How far the baseline moves towards what the probe shows.
     pub(super) fn share(&self, reading: &Reading) -> f64 {
         if reading.kind != self.before.kind {
@@ -128,6 +143,7 @@ mod tests {
             error: 0.002,
             calm_error: 0.002,
             baseline: 0.1,
+            explained: false,
             rate: 200.0,
             count: 100.0,
             age: 1.0,
@@ -212,6 +228,23 @@ mod tests {
     #[test]
     fn a_time_that_fell_with_the_limit_but_not_to_the_baseline_may_still_be_a_queue() {
         assert_eq!(begun(0.15).1.share(&reading(0.13)), 0.0);
+    }
+
+    #[test]
+    fn a_time_that_fell_by_more_than_half_as_much_as_the_limit_was_not_the_upstreams() {
+        let probe = begun(0.4).1;
+        assert!(probe.shortened(&reading(0.3)) && !probe.shortened(&reading(0.36)));
+        assert!(!probe.shortened(&Reading { censored: true, ..reading(0.3) }));
+        assert!(!probe.shortened(&Reading { kind: Kind::FirstToken, ..reading(0.3) }));
+    }
+
+    #[test]
+    fn what_is_to_be_tried_soon_is_not_put_off() {
+        let (mut probes, _) = begun(0.1);
+        probes.put_off(100.0);
+        probes.hasten(100.0, &reading(0.1));
+        assert_eq!(probes.start(103.9, 20.0, &reading(0.1)), None);
+        assert!(probes.start(104.0, 20.0, &reading(0.1)).is_some());
     }
 
     #[test]

@@ -17,6 +17,8 @@ pub(super) struct Reading {
     pub(super) calm_error: f64,
     /// What it is compared with.
     pub(super) baseline: f64,
+    /// That is longer than it was learned, since the upstream seems to be slower.
+    pub(super) explained: bool,
     /// Departures per second.
     pub(super) rate: f64,
     pub(super) count: f64,

@@ -10,37 +10,52 @@ const LATEST: usize = 32;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Rests {
     latest: [f64; LATEST],
+    /// So many were in flight when each ended.
+    in_flight: [f64; LATEST],
     count: usize,
-    /// The quartile that belongs to the baseline.
-    usual: Option<f64>,
+    /// The quartile that belongs to the baseline, and how many were in flight.
+    usual: Option<(f64, f64)>,
 }
 
 impl Rests {
     pub(super) fn new() -> Self {
-        Self { latest: [0.0; LATEST], count: 0, usual: None }
+        Self { latest: [0.0; LATEST], in_flight: [0.0; LATEST], count: 0, usual: None }
     }
 
-    pub(super) fn add(&mut self, rest: f64) {
-        self.latest[self.count % LATEST] = rest;
+    pub(super) fn add(&mut self, rest: f64, in_flight: u32) {
+        let at = self.count % LATEST;
+        (self.latest[at], self.in_flight[at]) = (rest, f64::from(in_flight.max(1)));
         self.count += 1;
+    }
+
+    /// It was long ago that they ended.
+    pub(super) fn forget_latest(&mut self) {
+        self.count = 0;
     }
 
     /// A baseline, by as much longer as streams take longer than usual; `None` unless they surely do.
     ///
-    /// The limit grows by half at once. Where all that are in flight share what there is, that makes each of them slower by
-    /// as much, so it takes more than that. And a rest of no length tells nothing: none explains more than it grew by.
+    /// Where all that are in flight share what there is, more of them make each slower by as much, so it takes more than
+    /// that; and more than a half, by which the limit grows at once. And a rest of no length tells nothing: none explains more than it grew by.
     pub(super) fn scale(&self, baseline: f64) -> Option<f64> {
-        let (usual, [low, recent, high]) = (self.usual?, self.quartile()?);
+        let ((usual, usually), [low, recent, high]) = (self.usual?, self.quartile()?);
+        let more = (self.mean_in_flight() / usually).max(1.0);
         // By two standard errors of the quartile: `high` and `low` are one from it.
-        let is_sure = recent * low > usual * high && recent > growth::FAST * usual;
+        let is_sure = recent * low > more * usual * high && recent > growth::FAST * usual;
         is_sure.then(|| (baseline * recent / usual).min(baseline + recent - usual))
     }
 
     /// Moves what is usual by a share of the way.
     pub(super) fn follow(&mut self, share: f64) {
         let Some([_, recent, _]) = self.quartile() else { return };
-        let usual = self.usual.get_or_insert(recent);
+        let in_flight = self.mean_in_flight();
+        let (usual, usually) = self.usual.get_or_insert((recent, in_flight));
         *usual += share * (recent - *usual);
+        *usually += share * (in_flight - *usually);
+    }
+
+    fn mean_in_flight(&self) -> f64 {
+        self.in_flight.iter().sum::<f64>() / LATEST as f64
     }
 
     /// The lower quartile, between the order statistics one standard deviation of the rank around it.
@@ -61,8 +76,12 @@ mod tests {
 
     /// Answers of 20 to 80 tokens, 10 ms each, by a factor.
     fn add(rests: &mut Rests, count: u32, slower: f64) {
+        add_of(rests, count, slower, 20);
+    }
+
+    fn add_of(rests: &mut Rests, count: u32, slower: f64, in_flight: u32) {
         for i in 0..count {
-            rests.add(slower * (0.2 + 0.6 * (f64::from(i) * 0.618_033_988_75).fract()));
+            rests.add(slower * (0.2 + 0.6 * (f64::from(i) * 0.618_033_988_75).fract()), in_flight);
         }
     }
 
@@ -101,6 +120,26 @@ mod tests {
             add(&mut rests, 1, 1.0);
         }
         assert_eq!(rests.scale(0.1), None);
+    }
+
+    #[test]
+    fn those_that_share_what_there_is_are_slower_by_their_number() {
+        let mut rests = usual();
+        add_of(&mut rests, 32, 4.0, 80);
+        assert_eq!(rests.scale(0.1), None);
+        add_of(&mut rests, 32, 4.0, 30);
+        assert!(rests.scale(0.1).is_some());
+    }
+
+    #[test]
+    fn what_ended_long_ago_says_nothing_of_now() {
+        let mut rests = usual();
+        add(&mut rests, 32, 4.0);
+        rests.forget_latest();
+        add(&mut rests, 31, 4.0);
+        assert_eq!(rests.scale(0.1), None);
+        add(&mut rests, 1, 4.0);
+        assert!(rests.scale(0.1).is_some());
     }
 
     #[test]

@@ -111,12 +111,15 @@ impl Track {
         if !self.pinned {
             self.baseline = Some(Level::both(baseline));
             self.deviation = None;
+            // Which of them belong to it, nobody knows.
+            self.rests = Rests::new();
         }
     }
 
     pub(super) fn add(&mut self, now: f64, admitted: f64, time: f64, length: Option<u32>, in_flight: u32) {
         if self.window.latest().is_some_and(|latest| now - latest > IDLE) {
             self.discard();
+            self.rests.forget_latest();
         }
         let level = self.length.level(length, time);
         self.window.add(now, admitted, level, in_flight);
@@ -132,8 +135,8 @@ impl Track {
     }
 
     /// A stream took so long after its first content.
-    pub(super) fn add_rest(&mut self, rest: f64) {
-        self.rests.add(rest);
+    pub(super) fn add_rest(&mut self, rest: f64, in_flight: u32) {
+        self.rests.add(rest, in_flight);
     }
 
     /// The shortest time that the window stays open while there are many samples.
@@ -196,7 +199,7 @@ impl Track {
             baseline.mean = level.mean.map(|mean| (mean - wait).max(baseline.quartile));
         }
         let baseline = baseline.of(quartile);
-        let slower = self.slower(quartile, middle);
+        let slower = self.slower(quartile, middle).filter(|_| middle > baseline + SURE * error);
         if slower.is_none() {
             // What changes little by little, or without a wait, is longer answers, or more in flight.
             self.rests.follow(FALL);
@@ -222,6 +225,7 @@ impl Track {
             middle,
             error,
             calm_error,
+            explained: slower.is_some(),
             baseline: slower.or(self.baseline.map(|baseline| baseline.of(quartile))).unwrap_or(middle),
             // Streams may be so long that none of them has left yet; then those that start stand for them.
             rate: rate.unwrap_or_else(|| samples / age.max(SHORTEST)),
@@ -233,6 +237,12 @@ impl Track {
         };
         self.close_lengths();
         reading
+    }
+
+    /// What streams take after their first content is longer only because so many are in flight, or for another reason than
+    /// a slower upstream.
+    pub(super) fn explains_nothing(&mut self) {
+        self.rests.follow(1.0);
     }
 
     /// How much of a time is no wait, if the upstream is surely slower than when the baseline was learned.
@@ -288,7 +298,7 @@ impl Track {
             // What is left of the times has another shape, and another quartile.
             self.variation = None;
             if self.quartile {
-                (self.baseline, self.deviation) = (None, None);
+                (self.baseline, self.deviation, self.rests) = (None, None, Rests::new());
             }
         }
     }

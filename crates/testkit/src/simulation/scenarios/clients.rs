@@ -48,6 +48,15 @@ fn failing_brown_out() -> Scenario {
     scenario
 }
 
+/// Streams of an upstream that works on all at once, each the slower the more there are beyond 32.
+fn shared(name: &'static str, about: &'static str, load: f64, knee: f64) -> Scenario {
+    let scenario = brown_out(name, about, 1.0, 1.0, 0.0);
+    let mut mix = scenario.phases[0].mix.clone();
+    mix.patience_ms = None;
+    let scenario = Scenario::new(name, about, load, knee, mix, Slo::FirstToken(1.0));
+    Scenario { kind: Kind::Sharing, length_s: 300.0, ..scenario }
+}
+
 pub(super) fn scenarios() -> Vec<Scenario> {
     let up_and_down = usual("steps", "32 slots become 16, and 32 again", 1.5, 32.0)
         .then(30.0, |next| (next.slots, next.load) = (16.0, 3.0))
@@ -88,6 +97,17 @@ pub(super) fn scenarios() -> Vec<Scenario> {
         batching("batching", "a model server in batches, with 503 at 32 waiting", 1.5),
         batching("prompts", "prompts become four times as long, at 0.7 load", 0.7)
             .then(150.0, |next| next.mix.prompt = Spread::new(2000.0, 0.5)),
+        batching("batching calm", "the same, calm for 60 s before", 0.3).then(60.0, |next| next.load = 1.5),
+        shared("shared", "streams, all worked on at once, a knee at 32, calm for 60 s", 0.3, 32.0)
+            .then(60.0, |next| next.load = 1.5),
+        shared("shared high", "the same, and busy before that, with a knee at 128", 1.5, 128.0)
+            .then(60.0, |next| (next.slots, next.load) = (32.0, 0.3))
+            .then(120.0, |next| next.load = 1.5),
+        Scenario {
+            kind: Kind::Queue { cold: 0.0 },
+            ..shared("long", "answers become five times as long, at 1.5 load", 1.5, 64.0)
+        }
+        .then(60.0, |next| next.mix.output = vec![(1.0, Spread::new(250.0, 0.35))]),
         Scenario { limiters: 4, ..usual("4 limiters", "four limiters before 64 slots", 1.5, 64.0) },
         Scenario { limiters: 32, ..usual("32 limiters", "32 limiters before 128 slots", 1.5, 128.0) },
     ]
