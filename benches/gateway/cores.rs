@@ -64,20 +64,22 @@ impl Awake {
     pub(crate) fn new(cores: &Cores) -> Result<Self, String> {
         let mut each = vec![cores.client, cores.server, cores.contestant];
         each.dedup();
-        // Without us it ends too.
-        let spin = format!("while kill -0 {}; do :; done", std::process::id());
-        let mut command = Command::new("chrt");
-        command.args(["--idle", "0", "sh", "-c", &spin]).stdin(Stdio::null()).stderr(Stdio::null());
+        // Ended with us, and without calls of the system, which would take from a contestant what it has in the core's caches.
+        let mut command = Command::new("setpriv");
+        command.args(["--pdeathsig", "KILL", "chrt", "--idle", "0", "sh", "-c", "while :; do :; done"]);
+        command.stdin(Stdio::null()).stderr(Stdio::null());
         let mut awake = Self(Vec::new());
         for core in each {
             let child = cores.at(core, || command.spawn());
-            let wrong = |error| format!("chrt, of util-linux, which keeps the cores awake: {error}");
+            let wrong = |error| format!("setpriv, of util-linux, which keeps the cores awake: {error}");
             awake.0.push(child.map_err(wrong)?);
         }
         // Who may not run so, or finds no shell, ends at once.
         thread::sleep(Duration::from_millis(100));
         match awake.0.iter_mut().find_map(|child| child.try_wait().ok().flatten()) {
-            Some(status) => Err(format!("the cores cannot be kept awake: chrt --idle 0 sh: {status}")),
+            Some(status) => {
+                Err(format!("the cores cannot be kept awake: setpriv chrt --idle 0 sh: {status}"))
+            }
             None => Ok(awake),
         }
     }

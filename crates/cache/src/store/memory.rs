@@ -15,6 +15,10 @@ use crate::{Entry, Key, Lease, Place};
 /// What moka takes for an entry, and the allocator for its parts, as `tests/cost.rs` measures it.
 const OVERHEAD: usize = 400;
 
+/// For so many bytes there is a place in the table from the start, up to `PLACES`: a table that grows is copied within requests.
+const BYTES_A_PLACE: u64 = 4096;
+const PLACES: u64 = 1 << 18;
+
 /// Entries in this process, within a bound of bytes; what is asked for most stays (TinyLFU, by moka).
 #[derive(Clone, Debug)]
 pub struct MemoryStore {
@@ -26,8 +30,10 @@ impl MemoryStore {
     /// A store of at most about `max_bytes` of memory: its entries by [`Entry::weight`], and what it takes to find them.
     #[must_use]
     pub fn new(max_bytes: u64) -> Self {
+        let places = (max_bytes / BYTES_A_PLACE).min(PLACES);
         let entries = Cache::builder()
             .max_capacity(max_bytes)
+            .initial_capacity(places as usize)
             .weigher(|_, entry: &Arc<Entry>| u32::try_from(entry.weight() + OVERHEAD).unwrap_or(u32::MAX))
             .expire_after(UntilStale)
             .support_invalidation_closures()
