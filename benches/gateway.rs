@@ -2,10 +2,11 @@
 //!
 //! `cargo xtask bench gateway` sets them up first: nginx, which is the practical limit of what a proxy can do, LiteLLM's
 //! proxy and Portkey's gateway. `-- --without NAME` leaves one out (`nginx`, `bare`, `full`, `portkey` or `litellm`),
-//! `-- --rounds N` takes another number of rounds than two, and `-- --quick` takes less time and says little.
+//! `-- --rounds N` takes another number of rounds than two, and `-- --quick` takes less time and says little. `-- --poll` keeps
+//! the cores from sleeping, as root may: what is left is what the contestants themselves take.
 //!
 //! The contestant has a core to itself, the last one; the simulated model server and the client share the first, or have two
-//! where there are more. No core ever sleeps. All requests are another question each, so that to the cache each is a miss. It keeps the
+//! where there are more. All requests are another question each, so that to the cache each is a miss. It keeps the
 //! whole answers and the longest streams; the others end at the limit of tokens, and are looked through for nothing.
 //! The contestants take turns, and each figure is the best of the rounds: what else the machine does can only make it worse.
 //!
@@ -42,11 +43,13 @@ struct Bench {
     contestants: Vec<Contestant>,
     rounds: usize,
     times: Times,
+    poll: bool,
 }
 
 impl Bench {
     fn from_args() -> Result<Self, String> {
-        let mut bench = Self { contestants: Contestant::ALL.into(), rounds: 2, times: Times::LONG };
+        let mut bench =
+            Self { contestants: Contestant::ALL.into(), rounds: 2, times: Times::LONG, poll: false };
         let mut args = std::env::args().skip(1);
         while let Some(arg) = args.next() {
             match arg.as_str() {
@@ -58,6 +61,7 @@ impl Bench {
                         args.next().and_then(|rounds| rounds.parse().ok()).filter(|&rounds| rounds > 0);
                     bench.rounds = rounds.ok_or("--rounds wants a number")?;
                 }
+                "--poll" => bench.poll = true,
                 "--without" => {
                     let name = args.next().ok_or("--without wants a name")?;
                     bench.contestants.retain(|contestant| contestant.flag() != Some(&*name));
@@ -86,7 +90,7 @@ async fn main() -> Result<(), String> {
     let _ = support::example("gateway");
     let cores = Cores::find()?;
     cores.client();
-    let _awake = cores::Awake::new(&cores)?;
+    let _awake = bench.poll.then(cores::poll).transpose()?;
     eprintln!("{cores}");
     let mut figures = vec![Figures::default(); bench.contestants.len()];
     for round in 1..=bench.rounds {

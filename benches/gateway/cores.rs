@@ -2,9 +2,8 @@
 
 use std::{
     fmt,
-    process::{Child, Command, Stdio},
-    thread,
-    time::Duration,
+    fs::File,
+    io::{self, Write},
 };
 
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
@@ -53,46 +52,20 @@ impl Cores {
     }
 }
 
-/// Keeps each core awake, until it is dropped, with something that runs only while nothing else is to.
+/// No core sleeps as long as the file is open, but looks for something to do: Linux lets none into a state that takes more than
+/// so many microseconds to leave.
 ///
-/// A core that sleeps is woken by an interrupt, on a virtual machine by its host. That takes longer than most of what is
-/// measured here, and whether a core sleeps depends on how long a contestant lets it wait.
-#[derive(Debug)]
-pub(crate) struct Awake(Vec<Child>);
-
-impl Awake {
-    pub(crate) fn new(cores: &Cores) -> Result<Self, String> {
-        let mut each = vec![cores.client, cores.server, cores.contestant];
-        each.dedup();
-        // Ended with us, and without calls of the system, which would take from a contestant what it has in the core's caches.
-        let mut command = Command::new("setpriv");
-        command.args(["--pdeathsig", "KILL", "chrt", "--idle", "0", "sh", "-c", "while :; do :; done"]);
-        command.stdin(Stdio::null()).stderr(Stdio::null());
-        let mut awake = Self(Vec::new());
-        for core in each {
-            let child = cores.at(core, || command.spawn());
-            let wrong = |error| format!("setpriv, of util-linux, which keeps the cores awake: {error}");
-            awake.0.push(child.map_err(wrong)?);
-        }
-        // Who may not run so, or finds no shell, ends at once.
-        thread::sleep(Duration::from_millis(100));
-        match awake.0.iter_mut().find_map(|child| child.try_wait().ok().flatten()) {
-            Some(status) => {
-                Err(format!("the cores cannot be kept awake: setpriv chrt --idle 0 sh: {status}"))
-            }
-            None => Ok(awake),
-        }
-    }
-}
-
-impl Drop for Awake {
-    fn drop(&mut self) {
-        for child in &mut self.0 {
-            // An error means that it has ended already.
-            let _ = child.kill();
-            let _ = child.wait();
-        }
-    }
+/// A core that sleeps is woken by an interrupt, on a virtual machine by its host, and that takes longer than most of what is
+/// measured here. Many look for some time before they sleep, so that who answers soon meets a core that is awake, and who
+/// takes a little longer one that is not.
+pub(crate) fn poll() -> Result<File, String> {
+    const LATENCY: &str = "/dev/cpu_dma_latency";
+    let open = || {
+        let mut file = File::options().write(true).open(LATENCY)?;
+        file.write_all(&0_i32.to_ne_bytes())?;
+        Ok(file)
+    };
+    open().map_err(|error: io::Error| format!("--poll wants {LATENCY}, which only root may write: {error}"))
 }
 
 impl fmt::Display for Cores {
