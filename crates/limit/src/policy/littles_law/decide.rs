@@ -77,6 +77,12 @@ impl LittlesLaw {
         self.signal = kind;
         self.overloaded = None;
         self.discard_windows();
+        if kind == Kind::FirstToken {
+            let was_explained = std::mem::replace(&mut self.explained, reading.explained);
+            if reading.explained && !was_explained {
+                self.probes.hasten(self.now, &reading);
+            }
+        }
 
         if let Some(probe) = self.probes.take() {
             if reading.explained && probe.shortened(&reading) {
@@ -159,12 +165,16 @@ impl LittlesLaw {
         else {
             return;
         };
+        // Later windows may have shown that nobody waits any more, whatever the wait was.
+        let may_wait = matches!(self.reason, Reason::Queue | Reason::Balance);
+        if first.censored || self.limit >= limit || !may_wait {
+            return;
+        }
         // By chance it is a little slower now than a moment ago, which takes nothing back.
         let slower = self.first_token.slower(first.quartile, first.middle);
         let slower = slower.filter(|baseline| *baseline > growth::FAST * first.baseline);
         let is_explained = slower.is_some_and(|baseline| !Reading { baseline, ..first }.is_too_long());
-        // Later windows may have shown that nobody waits any more, whatever the wait was.
-        if !is_explained || self.limit >= limit || self.reason != Reason::Queue {
+        if !is_explained {
             return;
         }
         self.probes.hasten(self.now, &first);

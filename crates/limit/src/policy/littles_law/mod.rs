@@ -56,6 +56,8 @@ pub struct LittlesLaw {
     growth: Growth,
     /// The limit before a run of overloads, and when the last of them was: no window has closed since.
     overloaded: Option<(f64, f64)>,
+    /// Whether the last window of first tokens was as long as a slower upstream explains.
+    explained: bool,
     /// Overloads that may come by chance.
     excused: f64,
     /// Of each kind of signal its own: what one shows says nothing of decreases for the other's sake.
@@ -95,6 +97,7 @@ impl LittlesLaw {
             phase: Phase::Run,
             growth: Growth::new(),
             overloaded: None,
+            explained: false,
             excused: 0.0,
             cuts: [None; 2],
             probes: Probes::new(),
@@ -217,7 +220,7 @@ impl Policy for LittlesLaw {
         self.now = self.since_epoch(now).max(self.now);
         // While a decrease takes effect, too: this is not judged by when the exchange was admitted.
         if let Event::Streamed { rest } = observation.event {
-            self.first_token.add_rest(seconds(rest), observation.in_flight);
+            self.first_token.add_rest(self.now, seconds(rest), observation.in_flight.saturating_add(1));
             self.undo_explained_cuts();
         }
         if self.is_settling(observation.in_flight) {

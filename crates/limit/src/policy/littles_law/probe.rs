@@ -97,13 +97,13 @@ impl Probes {
 }
 
 impl Probe {
-    /// Whether the time fell with the limit, so that it was no slower upstream that made it longer.
+    /// Whether the time fell with the limit by more than a queue that is let stand, so that it was no slower upstream that
+    /// made it longer.
     pub(super) fn shortened(&self, reading: &Reading) -> bool {
-        let before = self.before.level.of(reading.quartile);
         let half = (1.0 + LOWERED) / 2.0;
         reading.kind == self.before.kind
             && !reading.censored
-            && reading.middle + reading.error < half * before
+            && reading.middle + reading.error < half * self.before.baseline
     }
 
     /// How far the baseline moves towards what the probe shows.
@@ -231,8 +231,10 @@ mod tests {
     }
 
     #[test]
-    fn a_time_that_fell_by_more_than_half_as_much_as_the_limit_was_not_the_upstreams() {
-        let probe = begun(0.4).1;
+    fn a_time_that_fell_below_what_was_explained_was_not_the_upstreams() {
+        // Some more than that waited, as it is let stand.
+        let before = Reading { baseline: 0.4, explained: true, ..reading(0.45) };
+        let probe = Probe { before, ..begun(0.45).1 };
         assert!(probe.shortened(&reading(0.3)) && !probe.shortened(&reading(0.36)));
         assert!(!probe.shortened(&Reading { censored: true, ..reading(0.3) }));
         assert!(!probe.shortened(&Reading { kind: Kind::FirstToken, ..reading(0.3) }));

@@ -1,4 +1,4 @@
-use super::growth;
+use super::{growth, track::IDLE};
 
 /// With fewer, chance decides; with more, it takes longer until most of them are of a time after a change.
 const LATEST: usize = 32;
@@ -13,23 +13,30 @@ pub(super) struct Rests {
     /// So many were in flight when each ended.
     in_flight: [f64; LATEST],
     count: usize,
+    /// When the last one ended.
+    at: f64,
     /// The quartile that belongs to the baseline, and how many were in flight.
     usual: Option<(f64, f64)>,
 }
 
 impl Rests {
     pub(super) fn new() -> Self {
-        Self { latest: [0.0; LATEST], in_flight: [0.0; LATEST], count: 0, usual: None }
+        Self { latest: [0.0; LATEST], in_flight: [0.0; LATEST], count: 0, at: 0.0, usual: None }
     }
 
-    pub(super) fn add(&mut self, rest: f64, in_flight: u32) {
+    pub(super) fn add(&mut self, now: f64, rest: f64, in_flight: u32) {
+        if now - self.at > IDLE {
+            self.count = 0;
+        }
+        self.at = now;
         let at = self.count % LATEST;
         (self.latest[at], self.in_flight[at]) = (rest, f64::from(in_flight.max(1)));
         self.count += 1;
     }
 
-    /// It was long ago that they ended.
-    pub(super) fn forget_latest(&mut self) {
+    /// The latest are what is usual, and what comes of others is to be seen.
+    pub(super) fn are_usual(&mut self) {
+        self.follow(1.0);
         self.count = 0;
     }
 
@@ -39,7 +46,7 @@ impl Rests {
     /// that; and more than a half, by which the limit grows at once. And a rest of no length tells nothing: none explains more than it grew by.
     pub(super) fn scale(&self, baseline: f64) -> Option<f64> {
         let ((usual, usually), [low, recent, high]) = (self.usual?, self.quartile()?);
-        let more = (self.mean_in_flight() / usually).max(1.0);
+        let more = (self.many_in_flight() / usually).max(1.0);
         // By two standard errors of the quartile: `high` and `low` are one from it.
         let is_sure = recent * low > more * usual * high && recent > growth::FAST * usual;
         is_sure.then(|| (baseline * recent / usual).min(baseline + recent - usual))
@@ -48,14 +55,17 @@ impl Rests {
     /// Moves what is usual by a share of the way.
     pub(super) fn follow(&mut self, share: f64) {
         let Some([_, recent, _]) = self.quartile() else { return };
-        let in_flight = self.mean_in_flight();
+        let in_flight = self.many_in_flight();
         let (usual, usually) = self.usual.get_or_insert((recent, in_flight));
         *usual += share * (recent - *usual);
         *usually += share * (in_flight - *usually);
     }
 
-    fn mean_in_flight(&self) -> f64 {
-        self.in_flight.iter().sum::<f64>() / LATEST as f64
+    /// The upper quartile, so that a change shows here before it shows in the lower one of the rests.
+    fn many_in_flight(&self) -> f64 {
+        let mut sorted = self.in_flight;
+        sorted.sort_unstable_by(f64::total_cmp);
+        sorted[LATEST - LATEST / 4 - 1]
     }
 
     /// The lower quartile, between the order statistics one standard deviation of the rank around it.
@@ -81,7 +91,7 @@ mod tests {
 
     fn add_of(rests: &mut Rests, count: u32, slower: f64, in_flight: u32) {
         for i in 0..count {
-            rests.add(slower * (0.2 + 0.6 * (f64::from(i) * 0.618_033_988_75).fract()), in_flight);
+            rests.add(1.0, slower * (0.2 + 0.6 * (f64::from(i) * 0.618_033_988_75).fract()), in_flight);
         }
     }
 
@@ -135,10 +145,11 @@ mod tests {
     fn what_ended_long_ago_says_nothing_of_now() {
         let mut rests = usual();
         add(&mut rests, 32, 4.0);
-        rests.forget_latest();
-        add(&mut rests, 31, 4.0);
-        assert_eq!(rests.scale(0.1), None);
-        add(&mut rests, 1, 4.0);
+        for _ in 0..31 {
+            rests.add(62.0, 4.0, 20);
+            assert_eq!(rests.scale(0.1), None);
+        }
+        rests.add(62.0, 4.0, 20);
         assert!(rests.scale(0.1).is_some());
     }
 
@@ -148,6 +159,17 @@ mod tests {
         add(&mut rests, 32, 4.0);
         rests.follow(1.0);
         assert_eq!(rests.scale(0.1), None);
+    }
+
+    #[test]
+    fn those_that_are_usual_are_not_compared_with_themselves() {
+        let mut rests = usual();
+        add(&mut rests, 32, 4.0);
+        rests.are_usual();
+        add(&mut rests, 31, 16.0);
+        assert_eq!(rests.scale(0.1), None);
+        add(&mut rests, 1, 16.0);
+        assert!((rests.scale(0.1).unwrap() - 0.4).abs() < 0.05, "{rests:?}");
     }
 
     #[test]

@@ -119,7 +119,6 @@ impl Track {
     pub(super) fn add(&mut self, now: f64, admitted: f64, time: f64, length: Option<u32>, in_flight: u32) {
         if self.window.latest().is_some_and(|latest| now - latest > IDLE) {
             self.discard();
-            self.rests.forget_latest();
         }
         let level = self.length.level(length, time);
         self.window.add(now, admitted, level, in_flight);
@@ -135,8 +134,8 @@ impl Track {
     }
 
     /// A stream took so long after its first content.
-    pub(super) fn add_rest(&mut self, rest: f64, in_flight: u32) {
-        self.rests.add(rest, in_flight);
+    pub(super) fn add_rest(&mut self, now: f64, rest: f64, in_flight: u32) {
+        self.rests.add(now, rest, in_flight);
     }
 
     /// The shortest time that the window stays open while there are many samples.
@@ -199,7 +198,10 @@ impl Track {
             baseline.mean = level.mean.map(|mean| (mean - wait).max(baseline.quartile));
         }
         let baseline = baseline.of(quartile);
-        let slower = self.slower(quartile, middle).filter(|_| middle > baseline + SURE * error);
+        let slower = self.slower(quartile, middle).filter(|slower| {
+            // Where clients leave before a time that long could end, it would explain any queue.
+            middle > baseline + SURE * error && !(censored && *slower >= middle)
+        });
         if slower.is_none() {
             // What changes little by little, or without a wait, is longer answers, or more in flight.
             self.rests.follow(FALL);
@@ -242,7 +244,7 @@ impl Track {
     /// What streams take after their first content is longer only because so many are in flight, or for another reason than
     /// a slower upstream.
     pub(super) fn explains_nothing(&mut self) {
-        self.rests.follow(1.0);
+        self.rests.are_usual();
     }
 
     /// How much of a time is no wait, if the upstream is surely slower than when the baseline was learned.
