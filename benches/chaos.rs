@@ -4,7 +4,8 @@
 //! each of them at the same time before model servers of the testkit, whose times are half as long as a hosted model's:
 //!
 //! * bare: a reverse proxy of a few lines of axum;
-//! * gateway: the gateway as a process of its own, with `benches/chaos/gateway.toml`: its limit and its breaker as they are by default;
+//! * gateway: the gateway as a process of its own, with `benches/chaos/gateway.toml`: its limit and its breaker as they are by default,
+//!   but for how long requests wait for a slot;
 //! * with warm: the same, told that the model server is one that may have to be waited for.
 //!
 //! `cargo bench --bench chaos -- flapping` runs those whose name has that in it, and `-- /bare` one side. The variable

@@ -87,7 +87,7 @@ async fn main() -> Result<(), String> {
     // 1,000 streams are two files each, here and in what is started from here.
     rlimit::increase_nofile_limit(u64::MAX).map_err(|error| error.to_string())?;
     // Before the cores are told apart: it builds what is missing.
-    let _ = support::example("gateway");
+    let _ = (support::example("gateway"), support::model_server());
     let cores = Cores::find()?;
     cores.client();
     let _awake = bench.poll.then(cores::poll).transpose()?;

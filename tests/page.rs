@@ -70,13 +70,16 @@ impl Events {
 
     /// The first snapshot of which this holds.
     async fn until(&mut self, holds: impl Fn(&Value) -> bool) -> Value {
-        loop {
-            let (_, data) = self.next().await.expect("it goes on");
-            let snapshot = serde_json::from_str(&data).expect("it is JSON");
-            if holds(&snapshot) {
-                return snapshot;
+        let until = async {
+            loop {
+                let (_, data) = self.next().await.expect("it goes on");
+                let snapshot = serde_json::from_str(&data).expect("it is JSON");
+                if holds(&snapshot) {
+                    return snapshot;
+                }
             }
-        }
+        };
+        timeout(SOON, until).await.expect("it comes to hold")
     }
 }
 

@@ -7,12 +7,13 @@ pub(crate) mod scripted;
 pub(crate) mod slow;
 
 use std::{
+    collections::BTreeSet,
     env, fs,
     io::{BufRead, BufReader, Read, Write},
     net::TcpStream,
     path::{Path, PathBuf},
     process::{Child, ChildStdout, Command, Stdio},
-    sync::OnceLock,
+    sync::Mutex,
 };
 
 /// The gateway in a process of its own, until it is dropped.
@@ -119,30 +120,31 @@ impl Drop for Gateway {
 
 /// An example's program: the one that `cargo xtask test` built, or one built here, once.
 pub(crate) fn example(name: &str) -> PathBuf {
-    static BUILT: OnceLock<PathBuf> = OnceLock::new();
-    let folder = BUILT.get_or_init(|| {
-        if let Some(built) = env::var_os("DASHPOT_EXAMPLES") {
-            return built.into();
-        }
-        // A bench measures what was built as it was.
-        let (folder, profile) =
-            if cfg!(debug_assertions) { ("debug", "dev") } else { ("release", "release") };
-        // The others are for the tests; each takes a minute where it is optimized as a program is.
-        let examples: &[&str] = if cfg!(test) { &["--examples"] } else { &["--example", "gateway"] };
+    build(&["--example", name]).join(name)
+}
+
+/// The folder of examples, of which those are there that were asked for.
+fn build(what: &[&str]) -> PathBuf {
+    static BUILT: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+    if let Some(built) = env::var_os("DASHPOT_EXAMPLES") {
+        return built.into();
+    }
+    // A bench measures what was built as it was.
+    let (folder, profile) = if cfg!(debug_assertions) { ("debug", "dev") } else { ("release", "release") };
+    if BUILT.lock().expect("no build failed").insert(what.concat()) {
         let build = Command::new(env!("CARGO"))
-            .args(["build", "--quiet", "--locked", "--workspace", "--bins", "--profile", profile])
-            .args(examples)
+            .args(["build", "--quiet", "--locked", "--workspace", "--profile", profile])
+            .args(what)
             .current_dir(env!("CARGO_MANIFEST_DIR"))
             .status();
-        assert!(build.expect("cargo runs").success(), "the examples cannot be built");
-        target().join(folder).join("examples")
-    });
-    folder.join(name)
+        assert!(build.expect("cargo runs").success(), "{what:?} cannot be built");
+    }
+    target().join(folder).join("examples")
 }
 
 /// The simulated model server's program.
 pub(crate) fn model_server() -> PathBuf {
-    example("").join("../model-server")
+    build(&["--bins"]).join("../model-server")
 }
 
 /// A script of `tests/python`, with the packages of its `requirements.txt`.

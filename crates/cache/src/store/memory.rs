@@ -15,8 +15,9 @@ use crate::{Entry, Key, Lease, Place};
 /// What moka takes for an entry, and the allocator for its parts, as `tests/cost.rs` measures it.
 const OVERHEAD: usize = 400;
 
-/// For so many bytes there is a place in the table from the start, up to `PLACES`: a table that grows is copied within requests.
-const BYTES_A_PLACE: u64 = 4096;
+/// For so many bytes there is a place in the table from the start, up to `PLACES`: a table that grows is copied within
+/// requests, and with these it does so only where most answers are short.
+const BYTES_A_PLACE: u64 = 2048;
 const PLACES: u64 = 1 << 18;
 
 /// Entries in this process, within a bound of bytes; what is asked for most stays (TinyLFU, by moka).

@@ -193,7 +193,7 @@ impl LittlesLaw {
             return;
         }
         if !binds {
-            if reading.unused {
+            if reading.unused && !reading.explained {
                 self.probes.put_off(self.now);
             }
             return;

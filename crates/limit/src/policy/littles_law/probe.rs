@@ -1,4 +1,4 @@
-use super::reading::Reading;
+use super::{level, reading::Reading};
 
 /// The limit during a probe, as a share: low enough that a tolerated queue is gone, and not much lost.
 const LOWERED: f64 = 0.7;
@@ -70,7 +70,8 @@ impl Probes {
 
     /// Something was concluded from a reading without having been tried: it is to be, soon.
     pub(super) fn hasten(&mut self, now: f64, reading: &Reading) {
-        let soon = now + (4.0 * reading.age).max(SOON);
+        self.jitter ^= reading.middle.to_bits() | 1;
+        let soon = now + (4.0 * reading.age).max(SOON) * (0.75 + 0.5 * self.random());
         self.next = self.next.map(|next| next.min(soon));
     }
 
@@ -101,9 +102,12 @@ impl Probe {
     /// made it longer.
     pub(super) fn shortened(&self, reading: &Reading) -> bool {
         let half = (1.0 + LOWERED) / 2.0;
+        // The same share of the mean or of the quartile, whichever this one shows.
+        let explained = self.before.level.of(reading.quartile) * self.before.baseline
+            / self.before.middle.max(level::SHORTEST);
         reading.kind == self.before.kind
             && !reading.censored
-            && reading.middle + reading.error < half * self.before.baseline
+            && reading.middle + reading.error < half * explained
     }
 
     /// How far the baseline moves towards what the probe shows.
@@ -237,6 +241,11 @@ mod tests {
         let probe = Probe { before, ..begun(0.45).1 };
         assert!(probe.shortened(&reading(0.3)) && !probe.shortened(&reading(0.36)));
         assert!(!probe.shortened(&Reading { censored: true, ..reading(0.3) }));
+        // Short and long ones: of the quartile as much was explained as of the mean.
+        let level = Level { mean: Some(0.45), quartile: 0.27 };
+        let probe = Probe { before: Reading { level, ..probe.before }, ..probe };
+        let quartile = |middle| Reading { quartile: true, ..reading(middle) };
+        assert!(probe.shortened(&quartile(0.19)) && !probe.shortened(&quartile(0.22)));
         assert!(!probe.shortened(&Reading { kind: Kind::FirstToken, ..reading(0.3) }));
     }
 
@@ -245,8 +254,8 @@ mod tests {
         let (mut probes, _) = begun(0.1);
         probes.put_off(100.0);
         probes.hasten(100.0, &reading(0.1));
-        assert_eq!(probes.start(103.9, 20.0, &reading(0.1)), None);
-        assert!(probes.start(104.0, 20.0, &reading(0.1)).is_some());
+        assert_eq!(probes.start(102.9, 20.0, &reading(0.1)), None);
+        assert!(probes.start(105.0, 20.0, &reading(0.1)).is_some());
     }
 
     #[test]

@@ -25,13 +25,18 @@ impl Rests {
     }
 
     pub(super) fn add(&mut self, now: f64, rest: f64, in_flight: u32) {
-        if now - self.at > IDLE {
-            self.count = 0;
-        }
+        self.forget_old(now);
         self.at = now;
         let at = self.count % LATEST;
         (self.latest[at], self.in_flight[at]) = (rest, f64::from(in_flight.max(1)));
         self.count += 1;
+    }
+
+    /// Those of long ago say nothing of now.
+    pub(super) fn forget_old(&mut self, now: f64) {
+        if now - self.at > IDLE {
+            self.count = 0;
+        }
     }
 
     /// The latest are what is usual, and what comes of others is to be seen.
@@ -139,6 +144,9 @@ mod tests {
         assert_eq!(rests.scale(0.1), None);
         add_of(&mut rests, 32, 4.0, 30);
         assert!(rests.scale(0.1).is_some());
+        // Before most of those have ended that were slower for it.
+        add_of(&mut rests, 9, 4.0, 80);
+        assert_eq!(rests.scale(0.1), None);
     }
 
     #[test]

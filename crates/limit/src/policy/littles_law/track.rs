@@ -120,6 +120,7 @@ impl Track {
         if self.window.latest().is_some_and(|latest| now - latest > IDLE) {
             self.discard();
         }
+        self.rests.forget_old(now);
         let level = self.length.level(length, time);
         self.window.add(now, admitted, level, in_flight);
     }
@@ -202,7 +203,7 @@ impl Track {
             // Where clients leave before a time that long could end, it would explain any queue.
             middle > baseline + SURE * error && !(censored && *slower >= middle)
         });
-        if slower.is_none() {
+        if slower.is_none() && !censored {
             // What changes little by little, or without a wait, is longer answers, or more in flight.
             self.rests.follow(FALL);
         }
